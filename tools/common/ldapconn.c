@@ -76,8 +76,8 @@ int prov_ldap_error(LDAP *ld, int rc, struct prov_error *err, const char *what, 
 		ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
 		ldap_get_option(ld, LDAP_OPT_URI, &uri);
 	}
-	prov_error_set(err, prov_ldap_code(rc), "%s%s%s: %s%s%s%s", uri ? uri : "", uri ? ": " : "", doing,
-		ldap_err2string(rc), text && *text ? " (" : "", text && *text ? text : "",
+	prov_error_set(err, prov_ldap_code(rc), "%s%s%s: %s%s%s%s", uri ? uri : "", uri ? ": " : "",
+		doing, ldap_err2string(rc), text && *text ? " (" : "", text && *text ? text : "",
 		text && *text ? ")" : "");
 	ldap_memfree(text);
 	ldap_memfree(uri);
@@ -91,13 +91,14 @@ static int read_password(const char *path, char **out, struct prov_error *err)
 	int rc = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	char *buf = NULL;
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		rc = prov_error_set(err, PROV_EINVAL, "password file %s: %s", path, strerror(errno));
+		rc = prov_error_set(err, PROV_EINVAL, "password file %s: %s", path,
+			strerror(errno));
 		goto out;
 	}
 	if (S_ISREG(st.st_mode) && (st.st_mode & S_IRWXO)) {
 		rc = prov_error_set(err, PROV_EINVAL,
-			"password file %s: other users may use it (mode %03o); chmod it to 600", path,
-			(unsigned)st.st_mode & 0777);
+			"password file %s: other users may use it (mode %03o); chmod it to 600",
+			path, (unsigned)st.st_mode & 0777);
 		goto out;
 	}
 	buf = calloc(1, PASSWORD_MAX + 1);
@@ -111,7 +112,9 @@ static int read_password(const char *path, char **out, struct prov_error *err)
 		len += (size_t)n;
 	if (n < 0 || len == PASSWORD_MAX || !len) {
 		rc = prov_error_set(err, PROV_EINVAL, "password file %s: %s", path,
-			n < 0 ? strerror(errno) : len ? "too long" : "empty");
+			n < 0         ? strerror(errno)
+				: len ? "too long"
+				      : "empty");
 		goto out;
 	}
 	*out = buf;
@@ -129,7 +132,8 @@ static int ask_password(const char *prompt, char **out, struct prov_error *err)
 	char line[1024] = "";
 	FILE *tty = fopen("/dev/tty", "r+e");
 	if (!tty)
-		return prov_error_set(err, PROV_EINVAL, "no terminal to ask for the password: use -y");
+		return prov_error_set(err, PROV_EINVAL,
+			"no terminal to ask for the password: use -y");
 	int fd = fileno(tty);
 	bool changed = tcgetattr(fd, &before) == 0;
 	if (changed) {
@@ -171,7 +175,8 @@ static int get_password(const struct prov_ldap_options *o, char **out, struct pr
 	if (!o->ask_password)
 		return 0;
 	if (o->quiet)
-		return prov_error_set(err, PROV_EINVAL, "a password cannot be asked for here: use -y");
+		return prov_error_set(err, PROV_EINVAL,
+			"a password cannot be asked for here: use -y");
 	return ask_password("Enter LDAP Password", out, err);
 }
 
@@ -219,14 +224,15 @@ static int bind_as_asked(LDAP *ld, const struct prov_ldap_options *o, struct pro
 		else
 			rc = prov_ldap_error(ld,
 				ldap_sasl_bind_s(ld, o->bind_dn, LDAP_SASL_SIMPLE,
-					&(struct berval){ strlen(password), password }, NULL, NULL, NULL),
+					&(struct berval){ strlen(password), password }, NULL, NULL,
+					NULL),
 				err, "bind as %s", o->bind_dn);
 	} else {
 		const char *mech = o->mech ? o->mech : "EXTERNAL";
 		struct sasl_answers answers = { o, password };
 		rc = prov_ldap_error(ld,
-			ldap_sasl_interactive_bind_s(ld, o->bind_dn, mech, NULL, NULL, LDAP_SASL_QUIET,
-				answer_sasl, &answers),
+			ldap_sasl_interactive_bind_s(ld, o->bind_dn, mech, NULL, NULL,
+				LDAP_SASL_QUIET, answer_sasl, &answers),
 			err, "SASL %s bind", mech);
 	}
 	forget(&password);
@@ -238,7 +244,8 @@ static int start_tls(LDAP *ld, const struct prov_ldap_options *o, struct prov_er
 	if (!o->starttls)
 		return 0;
 	int rc = ldap_start_tls_s(ld, NULL, NULL);
-	if (rc == LDAP_SUCCESS || (o->starttls < 2 && rc != LDAP_SERVER_DOWN && rc != LDAP_CONNECT_ERROR))
+	if (rc == LDAP_SUCCESS ||
+		(o->starttls < 2 && rc != LDAP_SERVER_DOWN && rc != LDAP_CONNECT_ERROR))
 		return 0; /* one -Z: go on without */
 	return prov_ldap_error(ld, rc, err, "StartTLS");
 }
@@ -252,7 +259,8 @@ int prov_ldap_connect(const struct prov_ldap_options *o, LDAP **out, struct prov
 	*out = NULL;
 	int rc = ldap_initialize(&ld, uri);
 	if (rc != LDAP_SUCCESS)
-		return prov_error_set(err, PROV_EINVAL, "%s: not an LDAP URI: %s", uri, ldap_err2string(rc));
+		return prov_error_set(err, PROV_EINVAL, "%s: not an LDAP URI: %s", uri,
+			ldap_err2string(rc));
 	ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &(int){ LDAP_VERSION3 });
 	ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
 	ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &limit);

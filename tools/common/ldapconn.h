@@ -19,18 +19,19 @@
 #include "error.h"
 
 struct prov_ldap_options {
-	const char *uri;           /* -H; default ldapi:/// */
-	const char *suffix;        /* -b: which database, when the server has several */
-	const char *bind_dn;       /* -D: simple bind */
-	bool ask_password;         /* -W */
-	char *password;            /* -w */
-	const char *password_file; /* -y: the whole file, with no newline taken off, as ldapsearch does */
-	const char *mech;          /* -Y; default EXTERNAL when there is no -D */
-	const char *authcid;       /* -U */
-	const char *authzid;       /* -X */
-	unsigned starttls;         /* -Z try, -ZZ must succeed */
-	unsigned timeout;          /* seconds for connecting and for each answer; 0: 15 */
-	bool quiet;                /* never prompt (daemons): -W and mechanisms that ask are refused */
+	const char *uri;     /* -H; default ldapi:/// */
+	const char *suffix;  /* -b: which database, when the server has several */
+	const char *bind_dn; /* -D: simple bind */
+	bool ask_password;   /* -W */
+	char *password;      /* -w */
+	const char *
+		password_file; /* -y: the whole file, with no newline taken off, as ldapsearch does */
+	const char *mech;      /* -Y; default EXTERNAL when there is no -D */
+	const char *authcid;   /* -U */
+	const char *authzid;   /* -X */
+	unsigned starttls;     /* -Z try, -ZZ must succeed */
+	unsigned timeout;      /* seconds for connecting and for each answer; 0: 15 */
+	bool quiet;            /* never prompt (daemons): -W and mechanisms that ask are refused */
 };
 
 /* Connect, StartTLS as asked, bind. *out is the caller's: prov_ldap_close(). */
@@ -58,8 +59,8 @@ struct prov_ldap_server {
  * rootDSE's namingContexts. want_suffix (may be NULL) chooses. PROV_ENOENT when
  * nothing fits, PROV_EINVAL when several do: the text lists them and names -b.
  */
-int prov_ldap_server_ask(
-	LDAP *ld, const char *want_suffix, struct prov_ldap_server *out, struct prov_error *err);
+int prov_ldap_server_ask(LDAP *ld, const char *want_suffix, struct prov_ldap_server *out,
+	struct prov_error *err);
 void prov_ldap_server_dispose(struct prov_ldap_server *s);
 
 /*

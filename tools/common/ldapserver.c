@@ -35,8 +35,8 @@ static bool same_dn(const char *a, const char *b)
 {
 	char *na = NULL, *nb = NULL;
 	bool same = ldap_dn_normalize(a, LDAP_DN_FORMAT_LDAPV3, &na, LDAP_DN_FORMAT_LDAPV3) == 0 &&
-		    ldap_dn_normalize(b, LDAP_DN_FORMAT_LDAPV3, &nb, LDAP_DN_FORMAT_LDAPV3) == 0 &&
-		    strcasecmp(na, nb) == 0;
+		ldap_dn_normalize(b, LDAP_DN_FORMAT_LDAPV3, &nb, LDAP_DN_FORMAT_LDAPV3) == 0 &&
+		strcasecmp(na, nb) == 0;
 	ldap_memfree(na);
 	ldap_memfree(nb);
 	return same;
@@ -50,7 +50,8 @@ static void list_add(char *list, size_t room, const char *item)
 
 static LDAPMessage *read_entry(LDAP *ld, const char *dn, char **attrs, LDAPMessage **res)
 {
-	if (ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attrs, 0, NULL, NULL, NULL, 1, res))
+	if (ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attrs, 0, NULL, NULL,
+		    NULL, 1, res))
 		return NULL;
 	return ldap_first_entry(ld, *res);
 }
@@ -69,15 +70,17 @@ static char *suffix_of(LDAP *ld, const char *overlay_dn)
 }
 
 /* Ask cn=config. 0 and nothing filled in: it tells nothing. */
-static int ask_config(LDAP *ld, const char *want, struct prov_ldap_server *out, struct prov_error *err)
+static int ask_config(LDAP *ld, const char *want, struct prov_ldap_server *out,
+	struct prov_error *err)
 {
 	char *attrs[] = { "olcProvisionPolicy", "olcProvisionState", NULL };
 	char seen[300] = "";
 	unsigned fits = 0;
 	LDAPMessage *res = NULL;
 
-	if (ldap_search_ext_s(ld, "cn=config", LDAP_SCOPE_SUBTREE, "(objectClass=olcProvisionConfig)", attrs,
-		    0, NULL, NULL, NULL, 0, &res) != LDAP_SUCCESS) {
+	if (ldap_search_ext_s(ld, "cn=config", LDAP_SCOPE_SUBTREE,
+		    "(objectClass=olcProvisionConfig)", attrs, 0, NULL, NULL, NULL, 0,
+		    &res) != LDAP_SUCCESS) {
 		ldap_msgfree(res);
 		return 0;
 	}
@@ -100,7 +103,8 @@ static int ask_config(LDAP *ld, const char *want, struct prov_ldap_server *out, 
 	ldap_msgfree(res);
 	if (fits > 1)
 		return prov_error_set(err, PROV_EINVAL,
-			"the server has several databases with provisioning: choose with -b: %s", seen);
+			"the server has several databases with provisioning: choose with -b: %s",
+			seen);
 	if (!fits && *seen)
 		return prov_error_set(err, PROV_ENOENT,
 			"the server's database %s has no provisioning; these have: %s", want, seen);
@@ -108,8 +112,8 @@ static int ask_config(LDAP *ld, const char *want, struct prov_ldap_server *out, 
 }
 
 /* Choose among the rootDSE's namingContexts. */
-static int choose_context(
-	LDAP *ld, LDAPMessage *root, const char *want, struct prov_ldap_server *out, struct prov_error *err)
+static int choose_context(LDAP *ld, LDAPMessage *root, const char *want,
+	struct prov_ldap_server *out, struct prov_error *err)
 {
 	char seen[300] = "";
 	unsigned fits = 0;
@@ -124,15 +128,16 @@ static int choose_context(
 	if (fits == 1)
 		return 0;
 	if (fits)
-		return prov_error_set(
-			err, PROV_EINVAL, "the server has several databases: choose with -b: %s", seen);
+		return prov_error_set(err, PROV_EINVAL,
+			"the server has several databases: choose with -b: %s", seen);
 	if (want)
-		return prov_error_set(err, PROV_ENOENT, "the server has no database %s; it has: %s", want,
-			*seen ? seen : "none it shows");
+		return prov_error_set(err, PROV_ENOENT, "the server has no database %s; it has: %s",
+			want, *seen ? seen : "none it shows");
 	return prov_error_set(err, PROV_ENOENT, "the server shows no database");
 }
 
-int prov_ldap_server_ask(LDAP *ld, const char *want, struct prov_ldap_server *out, struct prov_error *err)
+int prov_ldap_server_ask(LDAP *ld, const char *want, struct prov_ldap_server *out,
+	struct prov_error *err)
 {
 	char *attrs[] = { "namingContexts", "monitorContext", NULL };
 	LDAPMessage *res = NULL;
@@ -154,8 +159,8 @@ int prov_ldap_server_ask(LDAP *ld, const char *want, struct prov_ldap_server *ou
 	return rc;
 }
 
-int prov_ldap_state_dir(
-	LDAP *ld, const char *want, const char *given, char **out, struct prov_error *err)
+int prov_ldap_state_dir(LDAP *ld, const char *want, const char *given, char **out,
+	struct prov_error *err)
 {
 	struct prov_ldap_server server = { 0 };
 	int rc = 0;

@@ -229,7 +229,8 @@ int prov_options_parse(struct prov_options *o, int argc, char **argv, int *opera
 		}
 		if (take(o, i, optarg)) {
 			const struct prov_option *opt = &o->option[i];
-			prov_options_misuse(o, "%s%s: \"%s\" is not a number", opt->name ? "--" : "-",
+			prov_options_misuse(o, "%s%s: \"%s\" is not a number",
+				opt->name ? "--" : "-",
 				opt->name ? opt->name : (char[]){ opt->letter, 0 }, optarg);
 			return PROV_EINVAL;
 		}
@@ -239,7 +240,8 @@ int prov_options_parse(struct prov_options *o, int argc, char **argv, int *opera
 	return 0;
 }
 
-static int take_line(struct prov_options *o, const bool *from_argv, char *line, struct prov_error *err)
+static int take_line(struct prov_options *o, const bool *from_argv, char *line,
+	struct prov_error *err)
 {
 	char *name = line + strspn(line, " \t");
 	size_t len = strcspn(name, " \t");
@@ -249,7 +251,8 @@ static int take_line(struct prov_options *o, const bool *from_argv, char *line, 
 		return 0;
 	if (value) {
 		value += strspn(value, " \t");
-		for (char *end = value + strlen(value); end > value && isspace((unsigned char)end[-1]);)
+		for (char *end = value + strlen(value);
+			end > value && isspace((unsigned char)end[-1]);)
 			*--end = 0;
 		if (!*value)
 			value = NULL;
@@ -260,8 +263,8 @@ static int take_line(struct prov_options *o, const bool *from_argv, char *line, 
 	if (i == o->n)
 		return prov_error_set(err, PROV_EINVAL, "unknown option \"%s\"", name);
 	if (takes_argument(&o->option[i]) != (value != NULL))
-		return prov_error_set(
-			err, PROV_EINVAL, "\"%s\" %s", name, value ? "takes no value" : "needs a value");
+		return prov_error_set(err, PROV_EINVAL, "\"%s\" %s", name,
+			value ? "takes no value" : "needs a value");
 	if (from_argv[i])
 		return 0;
 	if (take(o, i, value))

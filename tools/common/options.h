@@ -21,7 +21,12 @@
 #endif
 
 /* Exit statuses of every tool. */
-enum prov_exit { PROV_EXIT_OK = 0, PROV_EXIT_FINDINGS = 1, PROV_EXIT_CANNOT = 2, PROV_EXIT_GUARD = 3 };
+enum prov_exit {
+	PROV_EXIT_OK = 0,
+	PROV_EXIT_FINDINGS = 1,
+	PROV_EXIT_CANNOT = 2,
+	PROV_EXIT_GUARD = 3
+};
 
 enum prov_option_kind {
 	PROV_OPTION_FLAG,   /* bool: true when given */
@@ -29,7 +34,7 @@ enum prov_option_kind {
 	PROV_OPTION_TEXT,   /* const char *: the last one given */
 	PROV_OPTION_NUMBER, /* unsigned: decimal */
 	PROV_OPTION_SECRET, /* char *: a copy; the argument is overwritten, so that ps does not show it */
-	PROV_OPTION_LIST,   /* struct prov_option_list: all that were given */
+	PROV_OPTION_LIST, /* struct prov_option_list: all that were given */
 };
 
 struct prov_option_list {
