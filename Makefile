@@ -1,0 +1,254 @@
+# slapo-provision. `make help` lists the targets.
+#
+# Layers: overlay/core sees only itself, overlay/store also core, overlay/slapd also
+# slapd's headers, the tools core and store. The include paths below enforce it.
+
+CC      ?= cc
+CLANG   ?= clang
+PYTHON  ?= /usr/bin/python3
+SLAPD   ?= /usr/sbin/slapd
+PREFIX  ?= /usr
+LIBDIR  ?= $(PREFIX)/lib
+BINDIR  ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/slapo-provision
+# where slapd looks for modules (Debian: /usr/lib/ldap)
+MODULEDIR ?= $(LIBDIR)/ldap
+SCHEMADIR ?= $(DOCDIR)/schema
+
+# V=1 shows the commands
+Q := $(if $(V),,@)
+
+VERSION := $(shell cat VERSION)
+
+export CC CLANG PYTHON SLAPD LDAP_SRC LDAP_BUILD
+
+WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+CFLAGS ?= -O2 -g
+FLAGS  := -std=gnu11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fvisibility=hidden -fPIC \
+	-DPROV_VERSION='"$(VERSION)"'
+
+# The slapd headers are not ours: -isystem keeps their warnings away. Their lmdb.h is
+# the one of back-mdb's LMDB; overlay/store has the system's (see STORE_ONE below).
+OL      := build/openldap
+INC_core   := -iquote overlay/core
+INC_store  := $(INC_core) -iquote overlay/store
+INC_slapd  := $(INC_store) -iquote overlay/slapd -isystem $(OL)/build/include \
+	-isystem $(OL)/src/include -isystem $(OL)/src/servers/slapd \
+	-isystem $(OL)/src/libraries/liblmdb
+INC_common := $(INC_store) -iquote tools/common
+INC_provd  := $(INC_common) -iquote tools/provd
+INC_provctl := $(INC_common) -iquote tools/provctl
+INC_unit   := $(INC_common) -iquote tools/provd -iquote tools/provctl -iquote tests/unit/support
+INC_fuzz   := $(INC_unit) -iquote tests/fuzz
+
+LIBS_core   := -ljansson -lunistring
+LIBS_store  := -llmdb -lcrypto $(LIBS_core)
+LIBS_tools  := -lldap -llber -lsasl2 -lcurl -lcsv -lpthread $(LIBS_store)
+
+SRC_core    := $(wildcard overlay/core/*.c)
+SRC_store   := $(wildcard overlay/store/*.c)
+SRC_slapd   := $(wildcard overlay/slapd/*.c)
+SRC_common  := $(wildcard tools/common/*.c)
+SRC_provd   := $(wildcard tools/provd/*.c)
+SRC_provctl := $(wildcard tools/provctl/*.c)
+SRC_support := $(wildcard tests/unit/support/*.c)
+TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+objects = $(patsubst %.c,$(1)/%.o,$(2))
+
+.PHONY: all deps test check-unit check-slapd check-crash check-fuzz check-soak demo bench \
+	lint fuzz install clean clean-all help unit-programs fuzz-programs includes FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# what is not written yet is left out, with a word about it
+PROGRAMS := $(if $(SRC_slapd),build/provision.so) \
+	$(if $(filter %/main.c,$(SRC_provd)),build/provd) \
+	$(if $(filter %/main.c,$(SRC_provctl)),build/provctl)
+
+all: $(PROGRAMS)
+	@echo "made:$(PROGRAMS:%= %)"
+
+help:
+	@echo "make              build/provision.so, build/provd, build/provctl"
+	@echo "make deps         install packages.txt (Debian), fetch and configure slapd's source"
+	@echo "make demo         a throwaway directory of 2,000 people: joiner, mover, leaver, explain, trail"
+	@echo "make test         everything below but soak and bench; the last line counts"
+	@echo "make lint         format, static analysis, man pages, layers, exported symbols"
+	@echo "make check-unit   unit tests: plain, with ASan and UBSan, with TSan where threads matter"
+	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
+	@echo "make check-slapd  black-box tests against the installed slapd"
+	@echo "make check-crash  slapd and provd killed under load (ROUNDS=100 for the long run)"
+	@echo "make check-soak   hours of load (not part of make test)"
+	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
+	@echo "make bench        one table: bare slapd, the stock stack, this overlay"
+	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
+	@echo "make clean        remove what was built, keep slapd's source (clean-all: everything)"
+	@echo "LDAP_SRC= LDAP_BUILD= name another configured OpenLDAP tree (2.5, 2.6); SLAPD= its slapd"
+
+deps:
+	@scripts/deps.sh
+
+# Checked in every run (it takes no time), so that a new slapd leads to a new build.
+$(OL)/stamp: FORCE
+	@command -v $(SLAPD) >/dev/null && scripts/slapd-source.sh || scripts/deps.sh
+
+# -- objects: $(1) build folder, $(2) flags -----------------------------------------------
+
+define variant
+$(1)/overlay/core/%.o: overlay/core/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_core) -MMD -MP -c -o $$@ $$<
+$(1)/overlay/store/%.o: overlay/store/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_store) -MMD -MP -c -o $$@ $$<
+$(1)/overlay/slapd/%.o: overlay/slapd/%.c $$(OL)/stamp
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_slapd) -MMD -MP -c -o $$@ $$<
+$(1)/tools/common/%.o: tools/common/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_common) -MMD -MP -c -o $$@ $$<
+$(1)/tools/provd/%.o: tools/provd/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_provd) -MMD -MP -c -o $$@ $$<
+$(1)/tools/provctl/%.o: tools/provctl/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_provctl) -MMD -MP -c -o $$@ $$<
+$(1)/tests/unit/%.o: tests/unit/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_unit) -MMD -MP -c -o $$@ $$<
+$(1)/tests/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) -Wno-missing-prototypes $$(CFLAGS) $(2) $$(INC_fuzz) -MMD -MP -c -o $$@ $$<
+$(1)/libcore.a: $$(call objects,$(1),$$(SRC_core))
+$(1)/libstore.a: $$(call objects,$(1),$$(SRC_store))
+$(1)/libtools.a: $$(call objects,$(1),$$(filter-out %/main.c,$$(SRC_common) $$(SRC_provd) $$(SRC_provctl)))
+$(1)/libcore.a $(1)/libstore.a $(1)/libtools.a:
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+$(1)/bin/test_%: $(1)/tests/unit/test_%.o $$(call objects,$(1),$$(SRC_support)) \
+		$(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ -lcmocka $$(LIBS_tools)
+$(1)/bin/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/tests/fuzz/driver.o \
+		$(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ $$(LIBS_tools)
+endef
+
+ASAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN := -O1 -fsanitize=thread
+$(eval $(call variant,build,))
+$(eval $(call variant,build/asan,$(ASAN)))
+$(eval $(call variant,build/tsan,$(TSAN)))
+
+# -- the module ---------------------------------------------------------------------------
+
+# back-mdb exports its own LMDB into the process. Ours is linked into one object with
+# the store, and its names are made local there, before the rest joins: so overlay/slapd
+# gets back-mdb's functions for back-mdb's environment, and the store can only get ours.
+STORE_ONE := build/store-with-lmdb.o
+LMDB_A = $(shell $(CC) -print-file-name=liblmdb.a)
+
+$(STORE_ONE): $(call objects,build,$(SRC_store))
+	@echo "  LD $@"
+	$(Q)$(LD) -r -o $@.tmp $^ $(LMDB_A)
+	$(Q)objcopy --wildcard --localize-symbol='mdb_*' $@.tmp $@
+	@rm -f $@.tmp
+
+build/provision.so: $(call objects,build,$(SRC_slapd)) $(STORE_ONE) build/libcore.a scripts/module.map
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
+
+# -- the programs -------------------------------------------------------------------------
+
+build/provd: $(call objects,build,$(SRC_provd))
+build/provctl: $(call objects,build,$(SRC_provctl))
+build/provd build/provctl: $(call objects,build,$(SRC_common)) build/libstore.a build/libcore.a
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -Wl,-z,relro,-z,now $(LIBS_tools)
+
+# -- tests: tests/run.py does the counting ---------------------------------------------------
+
+test:
+	@echo "make test: deps, all, lint, unit, fuzz corpora, slapd, crash"
+	@scripts/deps.sh
+	@$(PYTHON) tests/run.py lint unit fuzz slapd crash
+
+lint check-unit check-fuzz check-slapd check-crash check-soak: $(OL)/stamp
+	@$(PYTHON) tests/run.py $(@:check-%=%)
+
+unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
+	$(patsubst %,build/tsan/bin/%,$(filter %_threads,$(TESTS)))
+	@echo "made: $(words $^) unit test programs"
+
+fuzz-programs: $(FUZZ:%=build/asan/bin/%)
+	@echo "made: $(words $^) fuzz targets"
+
+# Real fuzzing needs clang's libFuzzer; replaying the corpora does not.
+FUZZ_SECONDS ?= 60
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c FORCE
+	@mkdir -p $(@D)
+	@echo "  CLANG $@"
+	$(Q)$(CLANG) $(FLAGS) -Wno-missing-prototypes -O1 -g -fsanitize=fuzzer,address,undefined \
+		$(INC_fuzz) -o $@ $< $(SRC_core) $(SRC_store) \
+		$(filter-out %/main.c,$(SRC_common) $(SRC_provd) $(SRC_provctl)) $(LIBS_tools)
+
+fuzz: $(FUZZ:%=build/fuzz/%)
+	@for f in $(FUZZ); do \
+		mkdir -p build/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
+		echo "fuzz: $$f for $(FUZZ_SECONDS) s"; \
+		build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ \
+			build/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
+	done
+
+demo: all
+	@tests/demo/run
+
+bench: all
+	@$(PYTHON) tests/bench/run
+
+# for scripts/lint.sh: the flags that files of DIR are compiled with
+includes:
+	@echo '$(filter-out -D%VERSION%,$(FLAGS)) $(INC_$(notdir $(DIR)))'
+
+# -- install ------------------------------------------------------------------------------
+
+install: all
+	@echo "installing into $(DESTDIR)$(PREFIX), the module into $(DESTDIR)$(MODULEDIR)"
+	install -d $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(DOCDIR) $(DESTDIR)$(SCHEMADIR)
+	install -m 644 build/provision.so $(DESTDIR)$(MODULEDIR)/provision.so
+	install -m 755 build/provd $(DESTDIR)$(SBINDIR)/provd
+	install -m 755 build/provctl $(DESTDIR)$(BINDIR)/provctl
+	install -m 644 docs/provctl.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/slapo-provision.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 docs/provd.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 schema/provision.schema schema/provision.ldif $(DESTDIR)$(SCHEMADIR)/
+	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+
+clean:
+	@echo "removing what was built; slapd's source in $(OL) stays (make clean-all removes it)"
+	@test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name openldap -exec rm -rf {} +
+
+clean-all:
+	@echo "removing build/"
+	@rm -rf build
+
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d)

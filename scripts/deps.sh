@@ -1,0 +1,58 @@
+#!/bin/sh
+# Make this machine able to build and test: the packages of packages.txt, then the
+# source of the slapd that is installed (scripts/slapd-source.sh).
+#
+# apt is touched only when something is missing. Elsewhere than on Debian it says
+# what is missing, by name, and fails.
+set -eu
+cd "$(dirname "$0")/.."
+
+wanted=$(sed 's/#.*//' packages.txt)
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+	missing=
+	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 \
+		mandoc:mandoc clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck; do
+		PATH=$PATH:/usr/sbin:/usr/libexec command -v "${program%%:*}" >/dev/null ||
+			missing="$missing ${program##*:}"
+	done
+	for header in lmdb.h:liblmdb-dev jansson.h:libjansson-dev csv.h:libcsv-dev \
+		unistr.h:libunistring-dev curl/curl.h:libcurl4-openssl-dev ldap.h:libldap-dev \
+		sasl/sasl.h:libsasl2-dev openssl/evp.h:libssl-dev cmocka.h:libcmocka-dev \
+		ltdl.h:libltdl-dev; do
+		echo "#include <${header%%:*}>" |
+			${CC:-cc} -include stddef.h -include stdarg.h -include setjmp.h \
+				-include stdint.h -E - >/dev/null 2>&1 ||
+			missing="$missing ${header##*:}"
+	done
+	if [ -n "$missing" ]; then
+		echo "deps: this is not Debian; please install what Debian calls:$missing" >&2
+		exit 1
+	fi
+	exec scripts/slapd-source.sh
+fi
+
+missing=
+for package in $wanted; do
+	# shellcheck disable=SC2016 # dpkg-query expands it
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+		missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		sudo=sudo
+		if ! command -v sudo >/dev/null; then
+			echo "deps: not root and no sudo; as root: apt-get install$missing" >&2
+			exit 1
+		fi
+	fi
+	echo "deps: installing$missing"
+	$sudo apt-get update -q
+	# shellcheck disable=SC2086 # a list of names
+	$sudo env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -q -y --no-install-recommends $missing
+else
+	echo "deps: all packages of packages.txt are installed"
+fi
+exec scripts/slapd-source.sh

@@ -1,0 +1,181 @@
+#!/bin/sh
+# One check of the tree: scripts/lint.sh NAME; --list names them all.
+# Each prints what it found and fails when it found something.
+set -eu
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-/usr/bin/python3}
+jobs=$(nproc 2>/dev/null || echo 2)
+list()
+{
+	find overlay tools tests contrib -type f "$@" | LC_ALL=C sort
+}
+
+check_clang_format()
+{
+	list -name '*.[ch]' | xargs clang-format --dry-run -Werror
+}
+
+# Include paths as the Makefile gives them to files of this folder.
+includes()
+{
+	make --no-print-directory -s includes DIR="$1"
+}
+
+# Each file is checked again only when it, a header or the configuration is newer.
+check_clang_tidy()
+{
+	mkdir -p build/tidy
+	bad=0
+	for folder in overlay/core overlay/store overlay/slapd tools/common tools/provd tools/provctl; do
+		flags=$(includes "$folder")
+		for file in "$folder"/*.c; do
+			[ -f "$file" ] || continue
+			stamp=build/tidy/$(echo "$file" | tr / _).ok
+			[ -f "$stamp" ] && [ -z "$(find "$file" .clang-tidy overlay tools -name '*.h' -newer "$stamp" -print -quit; find "$file" .clang-tidy -newer "$stamp")" ] && continue
+			echo "$file $stamp $flags"
+		done
+	done >build/tidy/todo
+	# shellcheck disable=SC2016 # the inner shell expands it
+	xargs -P "$jobs" -L 1 sh -c '
+		file=$1; stamp=$2; shift 2
+		clang-tidy --quiet "$file" -- "$@" >"$stamp.log" 2>&1 && ! grep -q "warning:" "$stamp.log" &&
+			: >"$stamp" || { grep -v "warnings generated" "$stamp.log"; exit 1; }
+		' tidy <build/tidy/todo || bad=1
+	return $bad
+}
+
+check_cppcheck()
+{
+	cppcheck --quiet --std=c11 --language=c -j "$jobs" --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability \
+		--suppress=missingInclude --suppress=missingIncludeSystem \
+		--suppress=normalCheckLevelMaxBranches --suppress=nullPointerRedundantCheck \
+		--suppress=unknownMacro \
+		-D__GNUC__=12 -DPROV_VERSION='""' \
+		-i build -I overlay/core -I overlay/store -I tools/common overlay tools
+}
+
+check_man_pages()
+{
+	pages=$(find docs -name '*.[158]')
+	[ -n "$pages" ] || { echo "no man pages in docs/"; return 1; }
+	# shellcheck disable=SC2086 # names without spaces
+	mandoc -T lint -W warning $pages
+}
+
+check_python()
+{
+	"$python" -B -c '
+import ast, pathlib, sys
+for name in sys.argv[1:]:
+    ast.parse(pathlib.Path(name).read_text(), name)
+' $(list -name '*.py')
+}
+
+check_shell()
+{
+	for script in scripts/*.sh .ci/run $(list -name '*.sh'); do
+		[ -f "$script" ] || continue
+		case $(head -1 "$script") in
+		*bash*) bash -n "$script" ;;
+		*) sh -n "$script" ;;
+		esac
+	done
+}
+
+# core includes core only, store core and store, and so on; lmdb.h and slap.h have one home.
+check_layers()
+{
+	bad=0
+	allow()
+	{
+		folder=$1
+		shift
+		ours=$(find overlay tools -name '*.h' -printf '%f %h\n')
+		for file in "$folder"/*.[ch]; do
+			[ -f "$file" ] || continue
+			for header in $(sed -n 's/^#[ \t]*include "\(.*\)".*/\1/p' "$file"); do
+				home=$(echo "$ours" | awk -v h="$header" '$1 == h { print $2 }')
+				[ -z "$home" ] && continue
+				ok=
+				for layer in "$@"; do
+					echo "$home" | grep -qx "$layer" && ok=1
+				done
+				[ -n "$ok" ] || { echo "$file includes \"$header\" of $home"; bad=1; }
+			done
+		done
+	}
+	core=overlay/core store=overlay/store common=tools/common
+	allow $core $core
+	allow $store $core $store
+	allow overlay/slapd $core $store overlay/slapd
+	allow $common $core $store $common
+	allow tools/provd $core $store $common tools/provd
+	allow tools/provctl $core $store $common tools/provctl
+	only_in()
+	{
+		pattern=$1
+		shift
+		found=$(grep -lE "^#[ \t]*include [<\"]$pattern[>\"]" -r overlay tools || true)
+		for file in $found; do
+			case " $* " in
+			*" $file "* | *" $(dirname "$file")/ "*) ;;
+			*) echo "$file includes $pattern"; bad=1 ;;
+			esac
+		done
+	}
+	only_in 'lmdb\.h' overlay/store/kv.c
+	only_in '(slap|slap-config|portable)\.h|back-mdb/.*\.h|ac/.*\.h' overlay/slapd/
+	only_in '(ldap|lber|sasl/.*|curl/.*|csv)\.h' overlay/slapd/ tools/common/ tools/provd/ tools/provctl/
+	only_in '(unistd|fcntl|sys/stat|sys/socket|pthread|time)\.h' overlay/store/ overlay/slapd/ \
+		tools/common/ tools/provd/ tools/provctl/
+	return $bad
+}
+
+check_headers_alone()
+{
+	bad=0
+	for folder in overlay/core overlay/store overlay/slapd tools/common tools/provd tools/provctl; do
+		flags=$(includes "$folder")
+		for header in "$folder"/*.h; do
+			[ -f "$header" ] || continue
+			# shellcheck disable=SC2086 # flags
+			${CC:-cc} $flags -fsyntax-only -x c -include "$header" /dev/null || bad=1
+		done
+	done
+	return $bad
+}
+
+check_symbols()
+{
+	module=build/provision.so
+	bad=0
+	exported=$(nm -D --defined-only "$module" | awk '{ print $3 }')
+	[ "$exported" = init_module ] || { echo "$module exports: $exported"; bad=1; }
+	for name in $(nm -D --undefined-only "$module" | awk '$2 ~ /^prov_/ { print $2 }'); do
+		echo "$module lacks $name"
+		bad=1
+	done
+	# The store has LMDB inside; overlay/slapd's calls go to back-mdb's copy.
+	nm "$module" | grep -q ' t mdb_env_open' || { echo "$module has no LMDB of its own"; bad=1; }
+	nm build/store-with-lmdb.o | grep ' [TU] mdb_' && { echo "the store's LMDB is not private"; bad=1; }
+	nm -D --undefined-only "$module" | grep -q ' mdb_put' ||
+		{ echo "$module does not use back-mdb's LMDB"; bad=1; }
+	return $bad
+}
+
+# Nothing of the place where it was written.
+check_names()
+{
+	! git grep -nE '(^|[^a-z])/(work|tmp/(spec|ol|pc))(/|\b)' -- . ':!scripts/lint.sh'
+}
+
+checks="clang_format clang_tidy cppcheck man_pages python shell layers headers_alone symbols names"
+case ${1:-} in
+--list) echo "$checks" | tr ' ' '\n' ;;
+*)
+	echo "$checks" | tr ' ' '\n' | grep -qx "${1:-}" || { echo "usage: $0 --list | NAME" >&2; exit 2; }
+	"check_$1"
+	;;
+esac

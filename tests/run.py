@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+"""Run test steps and add up what they counted.
+
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd crash soak
+
+Every step runs, also when one before it has failed. The last line on standard
+output is "N passed, N failed"; the exit status is 0 only when nothing failed and
+something passed. A program that dies, times out or could not be built counts as
+one failure more. Logs and results: build/results/.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+RESULTS = TOP / "build" / "results"
+JOBS = f"-j{os.cpu_count() or 1}"
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.names = []  # of what failed
+
+    def add(self, name, good, passed=1):
+        if good:
+            self.passed += passed
+        else:
+            self.failed += 1
+            self.names.append(name)
+
+    def merge(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.names += other.names
+
+    def __str__(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def run(args, log, timeout, env=None):
+    """Exit status (None: timed out) and output; the output goes to the log file too."""
+    try:
+        done = subprocess.run(
+            args, cwd=TOP, timeout=timeout, stdin=subprocess.DEVNULL, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+        status, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        output = (late.stdout or b"").decode(errors="replace")
+        status, output = None, output + f"\ntimed out after {timeout} s\n"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(output)
+    return status, output
+
+
+def say(good, text, seconds, output=""):
+    print(f"  {'ok  ' if good else 'FAIL'} {text} ({seconds:.1f} s)", flush=True)
+    if not good:
+        for line in output.splitlines()[-60:]:
+            print(f"       {line}")
+
+
+def make(target, count):
+    """Build; a failure counts once, what could be built is run all the same."""
+    began = time.monotonic()
+    status, output = run(
+        [os.environ.get("MAKE", "make"), "--no-print-directory", "-k", JOBS, target],
+        RESULTS / f"make-{target}.log", 900, {"MAKEFLAGS": ""})
+    count.add(f"make {target}", status == 0)
+    say(status == 0, f"make {target}", time.monotonic() - began, output)
+
+
+def step_lint(count):
+    make("all", count)
+    for check in subprocess.check_output([TOP / "scripts/lint.sh", "--list"], text=True).split():
+        began = time.monotonic()
+        status, output = run(
+            [TOP / "scripts/lint.sh", check], RESULTS / "lint" / f"{check}.log", 600)
+        count.add(f"lint {check}", status == 0)
+        say(status == 0, check, time.monotonic() - began, output)
+
+
+def run_cmocka(name, variant, program, count):
+    began = time.monotonic()
+    env = {
+        "CMOCKA_MESSAGE_OUTPUT": "TAP",
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "TSAN_OPTIONS": "halt_on_error=1",
+    }
+    status, output = None, "not built"
+    if program.exists():
+        status, output = run([program], RESULTS / "unit" / f"{name}.{variant}.log", 120, env)
+    good = len(re.findall(r"^ok \d+ (?!# SKIP)", output, re.M))
+    skipped = len(re.findall(r"^(?:not )?ok \d+ # SKIP", output, re.M))
+    bad = re.findall(r"^not ok \d+ -? ?(?!# SKIP)(.*)", output, re.M)
+    if not bad and (status != 0 or good + skipped == 0):
+        bad = [f"exit status {status}"]
+    count.passed += good
+    count.skipped += skipped
+    for test in bad:
+        count.add(f"{name} ({variant}): {test}", False)
+    say(not bad, f"{name} {variant}: {good} tests", time.monotonic() - began, output)
+
+
+def step_unit(count):
+    make("unit-programs", count)
+    for source in sorted((TOP / "tests/unit").glob("test_*.c")):
+        name = source.stem
+        run_cmocka(name, "plain", TOP / "build/bin" / name, count)
+        run_cmocka(name, "asan", TOP / "build/asan/bin" / name, count)
+        if name.endswith("_threads"):
+            run_cmocka(name, "tsan", TOP / "build/tsan/bin" / name, count)
+
+
+def step_fuzz(count):
+    make("fuzz-programs", count)
+    for source in sorted((TOP / "tests/fuzz").glob("fuzz_*.c")):
+        began = time.monotonic()
+        corpus = sorted((TOP / "tests/fuzz/corpus" / source.stem[len("fuzz_"):]).glob("*"))
+        program = TOP / "build/asan/bin" / source.stem
+        status, output = None, "not built, or no corpus"
+        if program.exists() and corpus:
+            status, output = run(
+                [program, *corpus], RESULTS / "fuzz" / f"{source.stem}.log", 300)
+        count.add(source.stem, status == 0)
+        say(status == 0, f"{source.stem}: {len(corpus)} inputs", time.monotonic() - began, output)
+
+
+def pytest(folder, count, timeout, args=()):
+    xml = RESULTS / f"{folder}.xml"
+    xml.unlink(missing_ok=True)
+    if not any((TOP / "tests" / folder).glob("test_*.py")):
+        print(f"  no tests in tests/{folder} yet")
+        return
+    make("all", count)
+    try:
+        # -p no:cacheprovider: nothing is written into the tree
+        status = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+             f"--junitxml={xml}", *args, f"tests/{folder}"],
+            cwd=TOP, timeout=timeout, stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).returncode
+    except subprocess.TimeoutExpired:
+        status = None
+    if xml.exists():
+        for case in ElementTree.parse(xml).getroot().iter("testcase"):
+            if case.find("skipped") is not None:
+                count.skipped += 1
+            else:
+                good = case.find("failure") is None and case.find("error") is None
+                count.add(f"{case.get('classname')}.{case.get('name')}", good)
+    else:
+        count.add(f"pytest tests/{folder}: exit status {status}", False)
+
+
+def step_slapd(count):
+    pytest("slapd", count, 1200)
+
+
+def step_crash(count):
+    pytest("crash", count, 600)
+
+
+def step_soak(count):
+    pytest("soak", count, None, ["-s"])
+
+
+def main():
+    steps = {name[len("step_"):]: f for name, f in globals().items() if name.startswith("step_")}
+    unknown = [name for name in sys.argv[1:] if name not in steps]
+    if unknown or len(sys.argv) < 2:
+        sys.exit(f"{__doc__}\nunknown: {' '.join(unknown)}")
+    sys.stdout.reconfigure(line_buffering=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    total = Count()
+    for name in sys.argv[1:]:
+        print(f"== {name}", flush=True)
+        began = time.monotonic()
+        count = Count()
+        steps[name](count)
+        print(f"== {name}: {count} in {time.monotonic() - began:.0f} s", flush=True)
+        total.merge(count)
+    for name in total.names:
+        print(f"failed: {name}")
+    print(total)
+    sys.exit(0 if total.passed and not total.failed else 1)
+
+
+if __name__ == "__main__":
+    main()
