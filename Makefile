@@ -161,14 +161,16 @@ $(eval $(call variant,build/tsan,$(TSAN)))
 # back-mdb exports its own LMDB into the process. Ours is linked into one object with
 # the store, and its names are made local there, before the rest joins: so overlay/slapd
 # gets back-mdb's functions for back-mdb's environment, and the store can only get ours.
+# (stderr: see overlay/slapd/lmdb_stderr.c)
 STORE_ONE := build/store-with-lmdb.o
 LMDB_A = $(shell $(CC) -print-file-name=liblmdb.a)
 
 $(STORE_ONE): $(call objects,build,$(SRC_store))
 	@echo "  LD $@"
-	$(Q)$(LD) -r -o $@.tmp $^ $(LMDB_A)
-	$(Q)objcopy --wildcard --localize-symbol='mdb_*' $@.tmp $@
-	@rm -f $@.tmp
+	$(Q)objcopy --redefine-sym stderr=prov_lmdb_stderr $(LMDB_A) $@.lmdb
+	$(Q)$(LD) -r -o $@.all $^ $@.lmdb
+	$(Q)objcopy --wildcard --localize-symbol='mdb_*' $@.all $@
+	@rm -f $@.lmdb $@.all
 
 build/provision.so: $(call objects,build,$(SRC_slapd)) $(STORE_ONE) build/libcore.a scripts/module.map
 	@echo "  LINK $@"
