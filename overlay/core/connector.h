@@ -1,0 +1,43 @@
+/*
+ * connector.h - a provConnector entry, compiled: which events it wants and
+ * which values may leave with them.
+ *
+ * Immutable once compiled; lives in its arena.
+ */
+#ifndef PROV_CONNECTOR_H
+#define PROV_CONNECTOR_H
+
+#include "entry.h"
+#include "error.h"
+#include "filter.h"
+
+struct prov_connector {
+	const char *name; /* cn */
+	struct prov_val dn, ndn;
+	const char *type;   /* exec, webhook, ... */
+	const char *target; /* command line or URI */
+	size_t nevent;
+	const char **event; /* shell-style patterns on the type, e.g. account.* ; none = all */
+	const struct prov_filter *filter; /* or NULL */
+	size_t nattr;
+	const struct prov_type **attr; /* may leave */
+	const char *secret_file;
+	bool enabled;
+	unsigned timeout;      /* seconds per attempt, default 30 */
+	unsigned max_attempts; /* then parked, default 20 */
+	unsigned max_age;      /* seconds, then parked; default 3 days */
+	unsigned concurrency;  /* accounts in parallel, default 4 */
+};
+
+/* From the entry's attributes. PROV_EINVAL names the attribute and the reason; an
+ * attribute that is secret (userPassword ...) in provAttribute is refused. Unknown
+ * connector types are refused; this build knows exec (see prov_connector_types). */
+int prov_connector_compile(const struct prov_entry *e, const struct prov_schema *schema,
+	struct prov_arena *arena, struct prov_connector **out, struct prov_error *err);
+
+/* Does it want this event type for an account that was `before` and is `after`
+ * (either may be NULL)? A connector hears of an account that leaves its filter. */
+bool prov_connector_wants(const struct prov_connector *c, const char *type,
+	const struct prov_entry *before, const struct prov_entry *after);
+
+#endif
