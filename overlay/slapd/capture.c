@@ -1,0 +1,267 @@
+/*
+ * capture.c - capture rows and named values inside back-mdb's environment.
+ *
+ * Every mdb_ function here is back-mdb's own copy of LMDB (resolved against
+ * back_mdb.so), never the one our environments use.
+ */
+#include "capture.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "back-mdb/back-mdb.h"
+
+#include "actor.h"
+#include "kv.h"
+#include "state.h"
+
+#define TRIM_PER_PUT 16
+
+struct prov_capture {
+	MDB_env *env;
+	MDB_dbi rows, named;
+	_Atomic uint64_t last, relayed;
+	char instance[PROV_UUID_TEXT];
+};
+
+static int mdb_err(struct prov_error *err, int rc, const char *doing)
+{
+	return prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO, "%s: %s",
+		doing, mdb_strerror(rc));
+}
+
+static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)
+{
+	MDB_cursor *cur;
+	MDB_val k, v;
+	int rc = mdb_cursor_open(txn, c->rows, &cur);
+
+	*last = 0;
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cur, &k, &v, MDB_LAST);
+	if (rc == 0)
+		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, last);
+	mdb_cursor_close(cur);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int open_tables(struct prov_capture *c, MDB_txn *txn)
+{
+	static char name[] = "instance";
+	MDB_val k = { sizeof(name) - 1, name }, v;
+	uint64_t last;
+	int rc = mdb_dbi_open(txn, "provCapture", MDB_CREATE, &c->rows);
+
+	if (rc == 0)
+		rc = mdb_dbi_open(txn, "provNamed", MDB_CREATE, &c->named);
+	if (rc == 0)
+		rc = read_last(c, txn, &last);
+	if (rc)
+		return rc;
+	atomic_store(&c->last, last);
+	rc = mdb_get(txn, c->named, &k, &v);
+	if (rc == 0 && v.mv_size == PROV_UUID_TEXT) {
+		memcpy(c->instance, v.mv_data, PROV_UUID_TEXT);
+		return 0;
+	}
+	prov_stamp_uuid(c->instance);
+	v = (MDB_val){ PROV_UUID_TEXT, c->instance };
+	return mdb_put(txn, c->named, &k, &v, 0);
+}
+
+int prov_capture_open(struct prov_instance *pi, struct prov_error *err)
+{
+	struct mdb_info *mdb = pi->be->be_private;
+	struct prov_capture *c = ch_calloc(1, sizeof(*c));
+	MDB_txn *txn = NULL;
+
+	c->env = mdb->mi_dbenv;
+	int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+	if (rc == 0) {
+		rc = open_tables(c, txn);
+		if (rc == 0)
+			rc = mdb_txn_commit(txn);
+		else
+			mdb_txn_abort(txn);
+	}
+	if (rc) {
+		ch_free(c);
+		return mdb_err(err, rc, "cannot open the capture tables");
+	}
+	pi->capture = c;
+	return 0;
+}
+
+void prov_capture_close(struct prov_instance *pi)
+{
+	ch_free(pi->capture); /* the tables close with the environment */
+	pi->capture = NULL;
+}
+
+/* A few rows that the relay has taken go with this write. */
+static int trim(struct prov_capture *c, MDB_txn *txn)
+{
+	uint64_t upto = atomic_load(&c->relayed), last = atomic_load(&c->last);
+	MDB_cursor *cur;
+	MDB_val k, v;
+	int rc = mdb_cursor_open(txn, c->rows, &cur);
+
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST);
+	for (int i = 0; rc == 0 && i < TRIM_PER_PUT; i++) {
+		uint64_t seq = 0;
+		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, &seq);
+		if (seq > upto || seq >= last)
+			break;
+		rc = mdb_cursor_del(cur, 0);
+		if (rc == 0)
+			rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
+	}
+	mdb_cursor_close(cur);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size_t len,
+	struct prov_error *err)
+{
+	unsigned char key[8];
+	uint64_t seq;
+	char *row = NULL;
+	size_t rowlen;
+	int rc = read_last(c, txn, &seq);
+
+	if (rc)
+		return mdb_err(err, rc, "cannot read the capture rows");
+	if (seq >= atomic_load(&c->relayed) + PROV_CAPTURE_BACKLOG)
+		return prov_error_set(err, PROV_EFULL,
+			"the state directory has not taken the last %d changes: see the log and free or mend it",
+			PROV_CAPTURE_BACKLOG);
+	rc = prov_capture_encode(record, len, &row, &rowlen);
+	if (rc)
+		return prov_error_set(err, rc, "cannot encode the capture row");
+	prov_be64_put(key, seq + 1);
+	MDB_val k = { sizeof(key), key }, v = { rowlen, row };
+	rc = mdb_put(txn, c->rows, &k, &v, MDB_APPEND);
+	free(row);
+	if (rc == 0) {
+		atomic_store(&c->last, seq + 1);
+		rc = trim(c, txn);
+	}
+	return rc ? mdb_err(err, rc, "cannot write the capture row") : 0;
+}
+
+uint64_t prov_capture_last(struct prov_capture *c)
+{
+	MDB_txn *txn = NULL;
+	uint64_t last = 0;
+
+	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
+		return atomic_load(&c->last);
+	read_last(c, txn, &last);
+	mdb_txn_abort(txn);
+	return last;
+}
+
+uint64_t prov_capture_relayed(struct prov_capture *c)
+{
+	return atomic_load(&c->relayed);
+}
+
+void prov_capture_set_relayed(struct prov_capture *c, uint64_t seq)
+{
+	atomic_store(&c->relayed, seq);
+}
+
+const char *prov_capture_instance(struct prov_capture *c)
+{
+	return c->instance;
+}
+
+int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,
+	int (*see)(void *ctx, uint64_t seq, struct prov_val row), void *ctx, struct prov_error *err)
+{
+	unsigned char key[8];
+	MDB_txn *txn = NULL;
+	MDB_cursor *cur = NULL;
+	MDB_val k = { sizeof(key), key }, v;
+	int rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn), stop = 0;
+
+	if (rc)
+		return mdb_err(err, rc, "cannot read the capture rows");
+	prov_be64_put(key, after + 1);
+	rc = mdb_cursor_open(txn, c->rows, &cur);
+	if (rc == 0)
+		rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE);
+	for (unsigned i = 0; rc == 0 && i < most && stop == 0; i++) {
+		uint64_t seq = 0;
+		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, &seq);
+		stop = see(ctx, seq, (struct prov_val){ v.mv_data, v.mv_size });
+		if (stop == 0)
+			rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
+	}
+	if (cur)
+		mdb_cursor_close(cur);
+	mdb_txn_abort(txn);
+	if (rc && rc != MDB_NOTFOUND)
+		return mdb_err(err, rc, "cannot read the capture rows");
+	return stop;
+}
+
+int prov_named_put(struct prov_capture *c, void *txn, const char *name, struct prov_val v,
+	struct prov_error *err)
+{
+	MDB_val mk = { strlen(name), (char *)name }, mv = { v.len, (char *)v.data };
+	MDB_txn *own = NULL;
+	int rc = txn ? 0 : mdb_txn_begin(c->env, NULL, 0, &own);
+
+	if (rc == 0)
+		rc = mdb_put(txn ? txn : own, c->named, &mk, &mv, 0);
+	if (own && rc == 0)
+		rc = mdb_txn_commit(own);
+	else if (own)
+		mdb_txn_abort(own);
+	return rc ? mdb_err(err, rc, "cannot store a named value") : 0;
+}
+
+int prov_named_delete(struct prov_capture *c, void *txn, const char *name)
+{
+	MDB_val mk = { strlen(name), (char *)name };
+	MDB_txn *own = NULL;
+	int rc = txn ? 0 : mdb_txn_begin(c->env, NULL, 0, &own);
+
+	if (rc == 0)
+		rc = mdb_del(txn ? txn : own, c->named, &mk, NULL);
+	if (own && rc == 0)
+		rc = mdb_txn_commit(own);
+	else if (own)
+		mdb_txn_abort(own);
+	return rc && rc != MDB_NOTFOUND ? PROV_EIO : 0;
+}
+
+int prov_named_first(struct prov_capture *c, const char *prefix, struct prov_arena *arena,
+	const char **name, struct prov_val *val)
+{
+	size_t n = strlen(prefix);
+	MDB_val k = { n, (char *)prefix }, v;
+	MDB_txn *txn = NULL;
+	MDB_cursor *cur = NULL;
+	int rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn), found = PROV_ENOENT;
+
+	if (rc)
+		return PROV_EIO;
+	rc = mdb_cursor_open(txn, c->named, &cur);
+	if (rc == 0)
+		rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE);
+	if (rc == 0 && k.mv_size >= n && memcmp(k.mv_data, prefix, n) == 0) {
+		*name = prov_arena_strndup(arena, k.mv_data, k.mv_size);
+		val->data = prov_arena_strndup(arena, v.mv_data, v.mv_size);
+		val->len = v.mv_size;
+		found = *name && val->data ? 0 : PROV_ENOMEM;
+	}
+	if (cur)
+		mdb_cursor_close(cur);
+	mdb_txn_abort(txn);
+	return found;
+}

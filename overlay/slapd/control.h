@@ -1,0 +1,16 @@
+/* control.h - the reason, plan, override and adopt controls (design: docs/formats.md). */
+#ifndef PROV_SLAPD_CONTROL_H
+#define PROV_SLAPD_CONTROL_H
+
+#include "slapd.h"
+
+int prov_control_register(void);
+/* Text of the reason control, or an empty value. Borrowed from the operation. */
+struct berval prov_control_reason(Operation *op);
+bool prov_control_plan(Operation *op);
+bool prov_control_override(Operation *op);
+bool prov_control_adopt(Operation *op);
+/* A response control that carries the plan; freed with ldap_control_free(). */
+LDAPControl *prov_control_plan_response(const char *json, size_t len);
+
+#endif

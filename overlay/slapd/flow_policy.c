@@ -1,0 +1,86 @@
+/*
+ * flow_policy.c - writes below the policy base: applied, compiled in the same
+ * transaction, and refused whole when the result is not a policy.
+ */
+#include "flow.h"
+
+#include "convert.h"
+#include "follow.h"
+#include "lookup.h"
+#include "schema.h"
+#include "write.h"
+
+static bool is_role(Entry *e)
+{
+	return e && is_entry_objectclass(e, prov_ad.oc_role, 0);
+}
+
+/* Only the counters of a pool: nothing to compile. */
+static bool only_counters(Operation *op)
+{
+	if (op->o_tag != LDAP_REQ_MODIFY)
+		return false;
+	for (Modifications *m = op->orm_modlist; m; m = m->sml_next)
+		if (m->sml_desc != prov_ad.poolNext && m->sml_desc != prov_ad.poolRange)
+			return false;
+	return true;
+}
+
+static int compile(struct prov_write *w)
+{
+	int rc = prov_snapshot_load(w->pi, w->op, &w->fresh, &w->err);
+
+	if (rc) {
+		/* A policy that was broken before may be mended one entry at a time. */
+		return rc == PROV_EIO || rc == PROV_ENOMEM ? LDAP_OTHER : LDAP_CONSTRAINT_VIOLATION;
+	}
+	return LDAP_SUCCESS;
+}
+
+static int policy_in_txn(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval ndn = op->o_req_ndn;
+	int rc = op->o_tag == LDAP_REQ_ADD ? LDAP_SUCCESS
+					   : prov_lookup_entry(w->pi, op, &ndn, &w->before);
+
+	if (rc != LDAP_SUCCESS)
+		return prov_write_refuse(w, rc);
+	if (op->o_tag == LDAP_REQ_MODRDN && is_role(w->before)) {
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"role \"%s\" cannot be renamed: accounts hold it by this name; add a new role and retire this one",
+			op->o_req_dn.bv_val);
+		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
+	}
+	if (op->o_tag == LDAP_REQ_MODIFY)
+		prov_write_note_mods(w, op->orm_modlist);
+	bool role = is_role(op->o_tag == LDAP_REQ_ADD ? op->ora_e : w->before);
+	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+		return prov_write_refuse(w, -1);
+	if (!only_counters(op)) {
+		rc = compile(w);
+		if (rc == LDAP_SUCCESS && role)
+			rc = prov_follow_store(w, ndn);
+		if (rc != LDAP_SUCCESS)
+			return prov_write_refuse(w, rc);
+		/* In force before the commit: the next writer begins only after it. */
+		w->replaced = prov_snapshot_swap(w->pi, w->fresh);
+		w->fresh = NULL;
+	}
+	rc = prov_write_finish(w, op->o_tag == LDAP_REQ_ADD ? op->ora_e : w->before);
+	if (rc == LDAP_SUCCESS && role)
+		prov_follow_kick(w->pi);
+	return rc;
+}
+
+int prov_flow_policy(struct prov_instance *pi, Operation *op, SlapReply *rs)
+{
+	struct prov_write w;
+
+	prov_write_open(&w, pi, op, rs, "policy");
+	int rc = prov_write_begin(&w);
+	if (rc == 0)
+		rc = policy_in_txn(&w);
+	prov_write_close(&w);
+	return rc;
+}

@@ -1,0 +1,258 @@
+/*
+ * flow_rename.c - modrdn: the memberships of a renamed account, and of every account
+ * below a renamed entry, follow in the same commit, given or manual.
+ */
+#include "flow.h"
+
+#include "account.h"
+#include "convert.h"
+#include "journal.h"
+#include "lookup.h"
+#include "schema.h"
+#include "types.h"
+#include "write.h"
+
+static int set_new_dn(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval pdn, pndn, dn = BER_BVNULL, ndn = BER_BVNULL;
+
+	if (op->orr_newSup) {
+		pdn = *op->orr_newSup;
+		pndn = *op->orr_nnewSup;
+	} else {
+		dnParent(&w->before->e_name, &pdn);
+		dnParent(&w->before->e_nname, &pndn);
+	}
+	build_new_dn(&dn, &pdn, &op->orr_newrdn, NULL);
+	build_new_dn(&ndn, &pndn, &op->orr_nnewrdn, NULL);
+	w->new_dn.bv_val = prov_arena_strndup(&w->arena, dn.bv_val, dn.bv_len);
+	w->new_dn.bv_len = dn.bv_len;
+	w->new_ndn.bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
+	w->new_ndn.bv_len = ndn.bv_len;
+	ch_free(dn.bv_val);
+	ch_free(ndn.bv_val);
+	return w->new_dn.bv_val && w->new_ndn.bv_val ? LDAP_SUCCESS : LDAP_OTHER;
+}
+
+struct below {
+	struct prov_write *w;
+	struct berval *dn, *ndn, *uid;
+	size_t n, room;
+	Entry **group; /* groups below, when memberOf is kept */
+	size_t ngroup, group_room;
+	bool oom;
+	const struct prov_role *role; /* that grants a group below */
+	bool policy;
+};
+
+static struct berval keep(struct prov_arena *a, struct berval v)
+{
+	struct berval bv = { v.bv_len, v.bv_val ? prov_arena_strndup(a, v.bv_val, v.bv_len) : NULL };
+
+	return bv;
+}
+
+static int grow(struct prov_arena *a, void *ptr, size_t n, size_t *room, size_t size)
+{
+	void **p = ptr;
+
+	if (n < *room)
+		return 0;
+	size_t more = *room ? *room * 2 : 32;
+	void *fresh = prov_arena_array(a, more, size);
+	if (!fresh)
+		return -1;
+	if (n)
+		memcpy(fresh, *p, n * size);
+	*p = fresh;
+	*room = more;
+	return 0;
+}
+
+static int see_below(void *ctx, Entry *e)
+{
+	struct below *b = ctx;
+	struct prov_write *w = b->w;
+	size_t r1 = b->room, r2 = b->room, r3 = b->room;
+
+	if (!BER_BVISNULL(&w->pi->policy_ndn) && dn_match(&e->e_nname, &w->pi->policy_ndn))
+		b->policy = true;
+	if (prov_group_kind_of(e) != PROV_GROUP_NONE) {
+		if (w->policy && !b->role)
+			b->role = prov_policy_group_user(w->policy, prov_bv(e->e_nname));
+		if (w->pi->memberof) {
+			b->oom |= grow(&w->arena, &b->group, b->ngroup, &b->group_room, sizeof(Entry *)) != 0;
+			if (!b->oom)
+				b->group[b->ngroup++] = entry_dup(e);
+		}
+	}
+	if (dn_match(&e->e_nname, &w->before->e_nname) || !prov_account_is(w->pi, w->op, e, &e->e_nname))
+		return b->oom;
+	if (grow(&w->arena, &b->dn, b->n, &r1, sizeof(struct berval)) ||
+		grow(&w->arena, &b->ndn, b->n, &r2, sizeof(struct berval)) ||
+		grow(&w->arena, &b->uid, b->n, &r3, sizeof(struct berval)))
+		b->oom = true;
+	b->room = r1;
+	if (!b->oom) {
+		b->dn[b->n] = keep(&w->arena, e->e_name);
+		b->ndn[b->n] = keep(&w->arena, e->e_nname);
+		b->uid[b->n] = keep(&w->arena, prov_account_uid(e));
+		b->n++;
+	}
+	return b->oom;
+}
+
+/* What lies at or below the entry that is about to move. */
+static int look_below(struct prov_write *w, struct below *b)
+{
+	int rc = prov_lookup_search(w->pi, w->op, &w->op->o_req_ndn, LDAP_SCOPE_SUBTREE, "(objectClass=*)",
+		see_below, b);
+
+	if (b->oom)
+		return LDAP_OTHER;
+	if (rc == LDAP_SUCCESS && b->policy) {
+		prov_error_set(&w->err, PROV_EREFUSED, "the policy is below this entry: change provision-policy first");
+		return LDAP_UNWILLING_TO_PERFORM;
+	}
+	if (rc == LDAP_SUCCESS && b->role) {
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"role \"%.*s\" grants a group here by its name: change the role first", (int)b->role->dn.len,
+			b->role->dn.data);
+		return LDAP_UNWILLING_TO_PERFORM;
+	}
+	return rc;
+}
+
+/* dn with the moved entry's old name at its end replaced by the new one. */
+static struct berval moved(struct prov_write *w, struct berval dn, struct berval from, struct berval to)
+{
+	struct berval out = BER_BVNULL;
+
+	if (dn.bv_len < from.bv_len)
+		return dn;
+	out.bv_val = prov_arena_printf(&w->arena, "%.*s%s", (int)(dn.bv_len - from.bv_len), dn.bv_val, to.bv_val);
+	out.bv_len = out.bv_val ? strlen(out.bv_val) : 0;
+	return out;
+}
+
+/* Is this group taken away by the plan anyway? */
+static bool plan_removes(struct prov_write *w, struct prov_val gndn)
+{
+	for (size_t i = 0; i < w->plan.nmember; i++)
+		if (!w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, gndn))
+			return true;
+	return false;
+}
+
+static int follow_memberships(struct prov_write *w, const struct prov_membership *m, size_t n,
+	struct berval old_dn, struct berval new_dn, struct berval old_uid, struct berval new_uid, bool own)
+{
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
+		if (!own || !plan_removes(w, m[i].ndn))
+			rc = prov_group_rename(w->txn, &m[i], old_dn, new_dn, old_uid, new_uid, &w->err);
+	return rc;
+}
+
+/* Accounts below the renamed entry: the groups still hold their old names. */
+static int move_accounts_below(struct prov_write *w, const struct below *b)
+{
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < b->n && rc == LDAP_SUCCESS; i++) {
+		struct prov_membership *m;
+		size_t n;
+		rc = prov_group_memberships(w->pi, w->op, b->ndn[i], b->uid[i], &w->arena, &m, &n, &w->err);
+		if (rc != LDAP_SUCCESS)
+			break;
+		struct berval to = moved(w, b->dn[i], w->before->e_name, w->new_dn);
+		rc = follow_memberships(w, m, n, b->dn[i], to, b->uid[i], b->uid[i], false);
+	}
+	return rc;
+}
+
+static int move_groups_below(struct prov_write *w, const struct below *b)
+{
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < b->ngroup && rc == LDAP_SUCCESS; i++) {
+		struct berval to = moved(w, b->group[i]->e_name, w->before->e_name, w->new_dn);
+		rc = prov_group_members_follow(w, b->group[i], false, to);
+	}
+	return rc;
+}
+
+/* The account as it will be, and what the policy makes of it. */
+static int decide_rename(struct prov_write *w)
+{
+	w->after = entry_dup(w->before);
+	ch_free(w->after->e_name.bv_val);
+	ch_free(w->after->e_nname.bv_val);
+	ber_dupbv(&w->after->e_name, &w->new_dn);
+	ber_dupbv(&w->after->e_nname, &w->new_ndn);
+	if (prov_mods_apply(w->op, w->after, w->op->orr_modlist) != LDAP_SUCCESS)
+		return LDAP_SUCCESS; /* the backend says why */
+	w->is = prov_account_is(w->pi, w->op, w->after, &w->new_ndn);
+	if (!w->was && !w->is)
+		return LDAP_SUCCESS;
+	int rc = prov_write_evaluate(w, PROV_OP_RENAME);
+	if (rc == LDAP_SUCCESS)
+		rc = prov_write_account_mods(w, &w->op->orr_modlist);
+	return rc;
+}
+
+static int rename_in_txn(struct prov_write *w, struct below *b)
+{
+	Operation *op = w->op;
+	struct prov_membership *m = NULL;
+	size_t n = 0;
+	int rc = prov_lookup_entry(w->pi, op, &op->o_req_ndn, &w->before);
+
+	if (rc == LDAP_SUCCESS && w->before) {
+		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
+		rc = set_new_dn(w);
+		if (rc == LDAP_SUCCESS)
+			rc = look_below(w, b);
+		if (rc == LDAP_SUCCESS)
+			rc = decide_rename(w);
+		if (rc == LDAP_SUCCESS && (w->was || w->is))
+			rc = prov_group_memberships(w->pi, op, w->before->e_nname, prov_account_uid(w->before), &w->arena,
+				&m, &n, &w->err);
+		prov_write_note_mods(w, op->orr_modlist);
+		if (!w->was && !w->is)
+			w->what = prov_group_kind_of(w->before) != PROV_GROUP_NONE ? "group" : "rename";
+	}
+	if (rc != LDAP_SUCCESS)
+		return prov_write_refuse(w, rc);
+	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+		return prov_write_refuse(w, -1);
+	if (w->before) {
+		rc = follow_memberships(w, m, n, w->before->e_name, w->new_dn, prov_account_uid(w->before),
+			prov_account_uid(w->after), true);
+		if (rc == LDAP_SUCCESS && w->evaluated)
+			rc = prov_write_members(w, w->new_dn, w->new_ndn);
+		if (rc == LDAP_SUCCESS)
+			rc = move_accounts_below(w, b);
+		if (rc == LDAP_SUCCESS)
+			rc = move_groups_below(w, b);
+	}
+	w->states_changed = true;
+	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->after) : prov_write_refuse(w, rc);
+}
+
+int prov_flow_rename(struct prov_instance *pi, Operation *op, SlapReply *rs)
+{
+	struct prov_write w;
+	struct below b = { .w = &w };
+
+	prov_write_open(&w, pi, op, rs, "rename");
+	int rc = prov_write_begin(&w);
+	if (rc == 0)
+		rc = rename_in_txn(&w, &b);
+	for (size_t i = 0; i < b.ngroup; i++)
+		entry_free(b.group[i]);
+	prov_write_close(&w);
+	return rc;
+}

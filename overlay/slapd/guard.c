@@ -1,0 +1,91 @@
+/*
+ * guard.c - wraps the frontend's bind, to refuse SASL binds.
+ */
+#include "guard.h"
+
+#include <stdlib.h>
+
+#include "session.h"
+
+static struct prov_instance **instances;
+static size_t ninstances;
+static BI_op_bind *frontend_bind;
+
+static bool blocked(Operation *op, struct berval *ndn)
+{
+	for (size_t i = 0; i < ninstances; i++) {
+		struct prov_instance *pi = instances[i];
+		Operation op2 = *op;
+		BackendDB db = *pi->be;
+		if (!dnIsSuffix(ndn, &db.be_nsuffix[0]) || be_isroot_dn(&db, ndn))
+			continue;
+		db.bd_info = (BackendInfo *)pi->on->on_info;
+		op2.o_bd = &db;
+		return prov_session_blocked(pi, &op2, ndn);
+	}
+	return false;
+}
+
+static int bind_response(Operation *op, SlapReply *rs)
+{
+	if (rs->sr_type != REP_SASL || rs->sr_err != LDAP_SUCCESS || BER_BVISEMPTY(&op->orb_edn) ||
+		!blocked(op, &op->orb_edn))
+		return SLAP_CB_CONTINUE;
+	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix, op->orb_edn.bv_val);
+	rs->sr_err = LDAP_INVALID_CREDENTIALS;
+	rs->sr_text = NULL;
+	rs->sr_sasldata = NULL;
+	return SLAP_CB_CONTINUE;
+}
+
+static int guarded_bind(Operation *op, SlapReply *rs)
+{
+	slap_callback cb = { .sc_response = bind_response };
+
+	if (op->orb_method != LDAP_AUTH_SASL)
+		return frontend_bind(op, rs);
+	cb.sc_next = op->o_callback;
+	op->o_callback = &cb;
+	int rc = frontend_bind(op, rs);
+	for (slap_callback **p = &op->o_callback; *p; p = &(*p)->sc_next)
+		if (*p == &cb) {
+			*p = cb.sc_next;
+			break;
+		}
+	return rc;
+}
+
+static BackendInfo *frontend_info(void)
+{
+	BackendInfo *bi = frontendDB->bd_info;
+
+	/* under global overlays lies the frontend itself */
+	return overlay_is_over(frontendDB) ? ((slap_overinfo *)bi)->oi_orig : bi;
+}
+
+int prov_guard_add(struct prov_instance *pi)
+{
+	struct prov_instance **more = realloc(instances, (ninstances + 1) * sizeof(*more));
+
+	if (!more)
+		return -1;
+	instances = more;
+	instances[ninstances++] = pi;
+	if (!frontend_bind) {
+		BackendInfo *bi = frontend_info();
+		frontend_bind = bi->bi_op_bind;
+		bi->bi_op_bind = guarded_bind;
+	}
+	return 0;
+}
+
+void prov_guard_remove(struct prov_instance *pi)
+{
+	for (size_t i = 0; i < ninstances; i++)
+		if (instances[i] == pi)
+			instances[i--] = instances[--ninstances];
+	if (!ninstances) {
+		free(instances);
+		instances = NULL;
+	}
+}

@@ -1,0 +1,57 @@
+/*
+ * instance.h - everything one configured overlay instance owns.
+ *
+ * Made in db_init, freed in db_destroy. Configuration members change only while
+ * slapd's thread pool is paused (cn=config) or before it starts. The others say
+ * under which lock they are.
+ */
+#ifndef PROV_SLAPD_INSTANCE_H
+#define PROV_SLAPD_INSTANCE_H
+
+#include "slapd.h"
+
+#include "breaker.h"
+#include "policy.h"
+
+enum prov_on_delete { PROV_DELETE_ALLOW, PROV_DELETE_PRESERVE, PROV_DELETE_DENY };
+
+struct prov_accounts { /* one provision-accounts URL, parsed */
+	struct berval url; /* as configured */
+	struct berval base, nbase;
+	int scope; /* LDAP_SCOPE_BASE, ONELEVEL, SUBTREE or SUBORDINATE */
+	Filter *filter; /* NULL: any */
+};
+
+struct prov_snapshot; /* snapshot.h */
+struct prov_capture;  /* capture.h */
+struct prov_relay;    /* relay.h */
+struct prov_follow;   /* follow.h */
+struct prov_sessions; /* session.h */
+struct prov_monitor;  /* monitor.h */
+
+struct prov_instance {
+	slap_overinst *on;
+	BackendDB *be;
+	/* configuration */
+	struct berval policy_dn, policy_ndn;
+	int naccounts;
+	struct prov_accounts *accounts;
+	char *state_dir;
+	enum prov_on_delete on_delete;
+	struct berval archive_dn, archive_ndn;
+	unsigned breaker_count, breaker_seconds; /* default 100 in 3600 */
+	bool memberof;
+	bool sessions; /* default true */
+	unsigned checkpoint_records, checkpoint_seconds; /* default 1000, 3600 */
+	char *key_file;
+	/* run time: NULL while the database is closed */
+	struct prov_snapshot *snapshot;
+	struct prov_capture *capture;
+	struct prov_relay *relay;
+	struct prov_follow *follow;
+	struct prov_monitor *monitor;
+	ldap_pvt_thread_mutex_t breaker_mutex;
+	struct prov_breaker *breaker; /* under breaker_mutex */
+};
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * op.c - the hooks: which operation goes which way. Decides, never does.
+ */
+#include "account.h"
+#include "flow.h"
+#include "group.h"
+#include "hooks.h"
+#include "lookup.h"
+#include "replica.h"
+#include "schema.h"
+#include "session.h"
+#include "txn.h"
+
+static struct prov_instance *instance_of(Operation *op)
+{
+	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
+
+	return on->on_bi.bi_private;
+}
+
+static bool in_policy(struct prov_instance *pi, struct berval *ndn)
+{
+	return !BER_BVISNULL(&pi->policy_ndn) && dnIsSuffix(ndn, &pi->policy_ndn);
+}
+
+/*
+ * What all writes share. Returns true when the write is dealt with (*rc is what the
+ * hook returns): shown only, replicated, not open, blocked, or in a client's transaction.
+ */
+static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int *rc)
+{
+	if (prov_txn_publishing(op)) {
+		rs->sr_err = LDAP_SUCCESS;
+		send_ldap_result(op, rs);
+		*rc = rs->sr_err;
+		return true;
+	}
+	*rc = SLAP_CB_CONTINUE;
+	if (!pi->snapshot)
+		return true;
+	if (prov_replica_is(op)) {
+		prov_replica_watch(pi, op);
+		return true;
+	}
+	*rc = prov_session_check(pi, op, rs);
+	if (*rc)
+		return true;
+	if (prov_txn_joined(op)) {
+		send_ldap_error(op, rs, LDAP_UNWILLING_TO_PERFORM,
+			"provision: LDAP transactions (RFC 5805) are not supported on this database");
+		*rc = rs->sr_err;
+		return true;
+	}
+	return false;
+}
+
+int prov_op_add(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	int rc;
+
+	if (settled(pi, op, rs, &rc))
+		return rc;
+	if (in_policy(pi, &op->o_req_ndn))
+		return prov_flow_policy(pi, op, rs);
+	if (prov_account_is(pi, op, op->ora_e, &op->o_req_ndn))
+		return prov_flow_account_add(pi, op, rs);
+	if (prov_group_kind_of(op->ora_e) != PROV_GROUP_NONE)
+		return prov_flow_group_add(pi, op, rs);
+	return SLAP_CB_CONTINUE;
+}
+
+static bool touches_members(Modifications *mods)
+{
+	for (; mods; mods = mods->sml_next)
+		if (prov_group_kind_of_attr(mods->sml_desc) != PROV_GROUP_NONE)
+			return true;
+	return false;
+}
+
+int prov_op_modify(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	int rc;
+
+	if (settled(pi, op, rs, &rc))
+		return rc;
+	if (in_policy(pi, &op->o_req_ndn))
+		return prov_flow_policy(pi, op, rs);
+	if (touches_members(op->orm_modlist))
+		return prov_flow_group_modify(pi, op, rs);
+	if (prov_account_scope(pi, &op->o_req_ndn))
+		return prov_flow_account_modify(pi, op, rs);
+	return SLAP_CB_CONTINUE;
+}
+
+int prov_op_modrdn(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	int rc;
+
+	if (settled(pi, op, rs, &rc))
+		return rc;
+	if (in_policy(pi, &op->o_req_ndn) || (op->orr_nnewSup && in_policy(pi, op->orr_nnewSup)))
+		return prov_flow_policy(pi, op, rs);
+	return prov_flow_rename(pi, op, rs);
+}
+
+int prov_op_delete(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	int rc;
+
+	if (settled(pi, op, rs, &rc))
+		return rc;
+	if (in_policy(pi, &op->o_req_ndn))
+		return prov_flow_policy(pi, op, rs);
+	return prov_flow_delete(pi, op, rs);
+}
+
+/* The backend checks the password first, so that a leaver's answer takes as long as any other. */
+int prov_op_bind(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
+
+	if (!pi->snapshot)
+		return SLAP_CB_CONTINUE;
+	op->o_bd->bd_info = bi;
+	int rc = bi->bi_op_bind(op, rs);
+	op->o_bd->bd_info = saved;
+	if (rc != LDAP_SUCCESS || be_isroot_dn(op->o_bd, &op->o_req_ndn) ||
+		!prov_session_blocked(pi, op, &op->o_req_ndn))
+		return rc;
+	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix, op->o_req_dn.bv_val);
+	ch_free(op->orb_edn.bv_val);
+	BER_BVZERO(&op->orb_edn);
+	send_ldap_error(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
+	return rs->sr_err;
+}
+
+int prov_op_search(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+
+	if (!pi->snapshot)
+		return SLAP_CB_CONTINUE;
+	/* SASL asks for the password of the account that is binding: an account that may
+	 * not bind has none. */
+	if (op->o_conn && op->o_conn->c_sasl_bindop && op->ors_scope == LDAP_SCOPE_BASE &&
+		prov_session_blocked(pi, op, &op->o_req_ndn)) {
+		send_ldap_error(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
+		return rs->sr_err;
+	}
+	int rc = prov_session_check(pi, op, rs);
+	return rc ? rc : SLAP_CB_CONTINUE;
+}
+
+static int check_only(Operation *op, SlapReply *rs)
+{
+	struct prov_instance *pi = instance_of(op);
+	int rc = pi->snapshot ? prov_session_check(pi, op, rs) : 0;
+
+	return rc ? rc : SLAP_CB_CONTINUE;
+}
+
+int prov_op_compare(Operation *op, SlapReply *rs)
+{
+	return check_only(op, rs);
+}
+
+int prov_op_extended(Operation *op, SlapReply *rs)
+{
+	return check_only(op, rs);
+}
+
+int prov_op_response(Operation *op, SlapReply *rs)
+{
+	(void)op;
+	(void)rs;
+	return SLAP_CB_CONTINUE;
+}

@@ -1,0 +1,383 @@
+/*
+ * relay.c - capture rows to trail and outbox, in batches, one fsync each.
+ */
+#include "relay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "outbox.h"
+#include "snapshot.h"
+#include "state.h"
+#include "timefmt.h"
+#include "trail.h"
+
+#define BATCH 512
+#define KEEP_EVENTS 100000
+#define TRIM_EVERY 1000
+#define TRIM_MOST 4096
+
+struct prov_relay {
+	struct prov_instance *pi;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* of the members below */
+	pthread_cond_t cond;
+	bool stop, kicked;
+	char error[512];
+	/* the thread's own */
+	struct prov_statedir *state;
+	struct prov_key *key;
+	uint64_t policy_seen;
+	uint64_t since_checkpoint, since_trim;
+	time_t last_checkpoint;
+	unsigned pause;
+};
+
+static void note_error(struct prov_relay *r, const char *text)
+{
+	pthread_mutex_lock(&r->mutex);
+	bool news = strcmp(r->error, text) != 0;
+	snprintf(r->error, sizeof(r->error), "%s", text);
+	pthread_mutex_unlock(&r->mutex);
+	if (news && text[0])
+		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" error=\"%s\"\n", r->pi->state_dir, text);
+	else if (news)
+		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" writable again\n", r->pi->state_dir);
+}
+
+static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
+{
+	return prov_meta_put(t, name, prov_val_str(text));
+}
+
+/* The trail says so when the rows belong to another database, or to an older copy of this one. */
+static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t last, struct prov_error *err)
+{
+	char now[PROV_TIME_TEXT], text[256];
+	struct timeval tv;
+	uint64_t seq;
+
+	gettimeofday(&tv, NULL);
+	prov_time_rfc3339(tv.tv_sec, (unsigned)tv.tv_usec, now);
+	snprintf(text, sizeof(text),
+		"{\"dn\":\"\",\"id\":\"\",\"op\":\"restore\",\"reason\":\"database %s is at row %" PRIu64
+		"\",\"time\":\"%s\",\"v\":1}",
+		prov_capture_instance(r->pi->capture), last, now);
+	Debug(LDAP_DEBUG_ANY, "provision: relay: the database is another or older one than the trail: noted\n");
+	return prov_trail_append(t, prov_val_str(text), &seq, err);
+}
+
+static int greet(struct prov_relay *r, struct prov_error *err)
+{
+	struct prov_kv *kv = prov_statedir_kv(r->state);
+	const char *instance = prov_capture_instance(r->pi->capture);
+	uint64_t last = prov_capture_last(r->pi->capture), noted = 0;
+	struct prov_kv_txn *t = NULL;
+	struct prov_val had = { "", 0 };
+	char source[512], host[256] = "localhost";
+
+	int rc = prov_kv_begin(kv, true, &t, err);
+	if (rc)
+		return rc;
+	prov_meta_get64(t, "capture", &noted);
+	bool known = prov_meta_get(t, "instance", &had) == 0;
+	bool same = known && had.len == strlen(instance) && memcmp(had.data, instance, had.len) == 0;
+	bool older = same && noted > last;
+	if (known && !same)
+		noted = 0;
+	else if (older)
+		noted = last;
+	if ((known && !same) || older) {
+		prov_meta_put64(t, "capture", noted);
+		rc = note_restore(r, t, last, err);
+	}
+	put_text(t, "instance", instance);
+	gethostname(host, sizeof(host) - 1);
+	snprintf(source, sizeof(source), "ldap://%s/%s", host, r->pi->be->be_suffix[0].bv_val);
+	put_text(t, "source", source);
+	put_text(t, "suffix", r->pi->be->be_suffix[0].bv_val);
+	if (rc == 0)
+		rc = prov_kv_commit(&t, err);
+	else
+		prov_kv_abort(&t);
+	if (rc == 0)
+		prov_capture_set_relayed(r->pi->capture, noted);
+	return rc;
+}
+
+static int open_state(struct prov_relay *r, struct prov_error *err)
+{
+	int rc = prov_statedir_open(r->pi->state_dir, true, &r->state, err);
+
+	if (rc == 0 && r->pi->key_file && !r->key)
+		rc = prov_key_load(r->pi->key_file, true, &r->key, err);
+	if (rc == 0)
+		rc = greet(r, err);
+	if (rc) {
+		prov_statedir_close(&r->state);
+		return rc;
+	}
+	r->policy_seen = 0;
+	r->last_checkpoint = time(NULL);
+	return 0;
+}
+
+struct batch {
+	struct prov_kv_txn *t;
+	struct prov_error *err;
+	uint64_t last;
+	unsigned n;
+	int rc;
+};
+
+static int take_row(void *ctx, uint64_t seq, struct prov_val row)
+{
+	struct batch *b = ctx;
+	bool fresh;
+
+	b->rc = prov_state_take(b->t, seq, row, &fresh, b->err);
+	if (b->rc == 0) {
+		b->last = seq;
+		b->n++;
+	}
+	return b->rc;
+}
+
+static int note_policy(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty)
+{
+	struct prov_snapshot *s = prov_snapshot_get(r->pi);
+	uint64_t now = s ? prov_snapshot_generation(s) : 0, stored = 0;
+
+	prov_snapshot_put(&s);
+	if (now == r->policy_seen)
+		return 0;
+	r->policy_seen = now;
+	*dirty = true;
+	prov_meta_get64(t, "policy", &stored);
+	return prov_meta_put64(t, "policy", stored + 1);
+}
+
+static int see_cursor(void *ctx, const char *connector, uint64_t seq)
+{
+	uint64_t *min = ctx;
+
+	(void)connector;
+	if (seq < *min)
+		*min = seq;
+	return 0;
+}
+
+static int see_exception(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	uint64_t *min = ctx;
+
+	(void)connector;
+	if (d->seq <= *min)
+		*min = d->seq - 1;
+	return 0;
+}
+
+/* Events that every connector is done with go, but the newest KEEP_EVENTS stay. */
+static int trim_outbox(struct prov_relay *r, struct prov_kv_txn *t)
+{
+	struct prov_delivery_env *d = NULL;
+	struct prov_kv_txn *dt = NULL;
+	uint64_t last = 0, min;
+	unsigned trimmed;
+
+	prov_outbox_last(t, &last);
+	if (last <= KEEP_EVENTS || prov_delivery_open_read(r->pi->state_dir, &d, NULL))
+		return 0;
+	min = last - KEEP_EVENTS;
+	int rc = prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL);
+	if (rc == 0) {
+		prov_cursor_each(dt, see_cursor, &min);
+		prov_delivery_each(dt, NULL, see_exception, &min);
+		prov_kv_abort(&dt);
+		rc = prov_outbox_trim(t, min, TRIM_MOST, &trimmed);
+	}
+	prov_delivery_close(&d);
+	return rc;
+}
+
+static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty, struct prov_error *err)
+{
+	time_t now = time(NULL);
+
+	if (r->since_checkpoint == 0 ||
+		(r->since_checkpoint < r->pi->checkpoint_records &&
+			now - r->last_checkpoint < (time_t)r->pi->checkpoint_seconds))
+		return 0;
+	*dirty = true;
+	r->since_checkpoint = 0;
+	r->last_checkpoint = now;
+	return prov_trail_checkpoint(t, r->key, now, err);
+}
+
+/* One batch. *more: the batch was full. */
+static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
+{
+	struct prov_capture *c = r->pi->capture;
+	struct batch b = { NULL, err, prov_capture_relayed(c), 0, 0 };
+	bool dirty = false;
+
+	*more = false;
+	int rc = prov_kv_begin(prov_statedir_kv(r->state), true, &b.t, err);
+	if (rc)
+		return rc;
+	rc = prov_capture_read(c, b.last, BATCH, take_row, &b, err);
+	r->since_checkpoint += b.n;
+	r->since_trim += b.n;
+	if (rc == 0)
+		rc = note_policy(r, b.t, &dirty);
+	if (rc == 0)
+		rc = checkpoint(r, b.t, &dirty, err);
+	if (rc == 0 && r->since_trim >= TRIM_EVERY) {
+		r->since_trim = 0;
+		rc = trim_outbox(r, b.t);
+	}
+	if (rc || (b.n == 0 && !dirty)) {
+		prov_kv_abort(&b.t);
+		return rc;
+	}
+	rc = prov_kv_commit(&b.t, err);
+	if (rc)
+		return rc;
+	prov_capture_set_relayed(c, b.last);
+	prov_wake_send(r->pi->state_dir);
+	*more = b.n == BATCH;
+	return 0;
+}
+
+/* Everything there is now. 0, or the failure that the caller waits out. */
+static int relay_all(struct prov_relay *r)
+{
+	struct prov_error err = { 0, "" };
+	bool more = true;
+	int rc = 0;
+
+	if (!r->state)
+		rc = open_state(r, &err);
+	while (rc == 0 && more) {
+		rc = relay_batch(r, &more, &err);
+		if (rc == PROV_EFULL && prov_kv_grow(prov_statedir_kv(r->state), NULL) == 0) {
+			rc = 0;
+			more = true;
+		}
+	}
+	if (rc) {
+		note_error(r, err.text[0] ? err.text : prov_strerror(rc));
+		prov_statedir_close(&r->state); /* opened anew: the directory may have been replaced */
+		return rc;
+	}
+	note_error(r, "");
+	return 0;
+}
+
+static void wait_for_work(struct prov_relay *r, unsigned seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&r->mutex);
+	while (!r->stop && !r->kicked)
+		if (pthread_cond_timedwait(&r->cond, &r->mutex, &until) == ETIMEDOUT)
+			break;
+	r->kicked = false;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+static bool stopping(struct prov_relay *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	bool stop = r->stop;
+	pthread_mutex_unlock(&r->mutex);
+	return stop;
+}
+
+static void *relay_main(void *arg)
+{
+	struct prov_relay *r = arg;
+
+	while (!stopping(r)) {
+		if (relay_all(r) == 0) {
+			r->pause = 0;
+			/* woken by writes; a checkpoint may be due without one */
+			wait_for_work(r, r->since_checkpoint ? 1 + r->pi->checkpoint_seconds : 3600);
+			continue;
+		}
+		r->pause = r->pause ? (r->pause < 15 ? r->pause * 2 : 30) : 1;
+		for (unsigned s = 0; s < r->pause && !stopping(r); s++) {
+			struct timespec second = { 1, 0 };
+			nanosleep(&second, NULL);
+		}
+	}
+	if (r->state)
+		relay_all(r); /* what was committed before the stop */
+	prov_statedir_close(&r->state);
+	prov_key_free(&r->key);
+	return NULL;
+}
+
+int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
+{
+	struct prov_relay *r = ch_calloc(1, sizeof(*r));
+
+	r->pi = pi;
+	r->kicked = true;
+	pthread_mutex_init(&r->mutex, NULL);
+	pthread_cond_init(&r->cond, NULL);
+	pi->relay = r;
+	if (pthread_create(&r->thread, NULL, relay_main, r)) {
+		pi->relay = NULL;
+		ch_free(r);
+		return prov_error_set(err, PROV_EIO, "cannot start the relay thread");
+	}
+	return 0;
+}
+
+void prov_relay_stop(struct prov_instance *pi)
+{
+	struct prov_relay *r = pi->relay;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	r->stop = true;
+	pthread_cond_signal(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+	pthread_join(r->thread, NULL);
+	pthread_mutex_destroy(&r->mutex);
+	pthread_cond_destroy(&r->cond);
+	ch_free(r);
+	pi->relay = NULL;
+}
+
+void prov_relay_kick(struct prov_instance *pi)
+{
+	struct prov_relay *r = pi->relay;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	r->kicked = true;
+	pthread_cond_signal(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void prov_relay_error(struct prov_instance *pi, char *out, size_t len)
+{
+	struct prov_relay *r = pi->relay;
+
+	out[0] = '\0';
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	snprintf(out, len, "%s", r->error);
+	pthread_mutex_unlock(&r->mutex);
+}

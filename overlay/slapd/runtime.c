@@ -1,0 +1,215 @@
+/*
+ * runtime.c - an instance's life: init, open, close, destroy, and configuration that
+ * changes while it is open.
+ *
+ * Open means that pi->snapshot is there. In slapd's tools nothing is opened: they
+ * write below every overlay, and accounts they add wait for `provctl adopt`.
+ */
+#include "capture.h"
+#include "config.h"
+#include "follow.h"
+#include "guard.h"
+#include "hooks.h"
+#include "monitor.h"
+#include "relay.h"
+#include "schema.h"
+#include "session.h"
+#include "snapshot.h"
+
+int prov_db_init(BackendDB *be, ConfigReply *cr)
+{
+	slap_overinst *on = (slap_overinst *)be->bd_info;
+	struct prov_instance *pi;
+
+	if (SLAP_ISGLOBALOVERLAY(be)) {
+		snprintf(cr->msg, sizeof(cr->msg), "provision: cannot be a global overlay: configure it on a mdb database");
+		Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);
+		return 1;
+	}
+	pi = prov_instance_new();
+	if (!pi)
+		return 1;
+	pi->on = on;
+	on->on_bi.bi_private = pi;
+	return 0;
+}
+
+int prov_db_destroy(BackendDB *be, ConfigReply *cr)
+{
+	slap_overinst *on = (slap_overinst *)be->bd_info;
+
+	(void)cr;
+	prov_instance_free(on->on_bi.bi_private);
+	on->on_bi.bi_private = NULL;
+	return 0;
+}
+
+static int refuse(ConfigReply *cr, const char *text)
+{
+	snprintf(cr->msg, sizeof(cr->msg), "provision: %s", text);
+	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);
+	cr->err = LDAP_OTHER;
+	return LDAP_OTHER;
+}
+
+static const char *unfit(struct prov_instance *pi)
+{
+	const char *type = pi->on->on_info->oi_orig->bi_type;
+
+	if (!type || strcmp(type, "mdb") != 0)
+		return "works on mdb databases only";
+	if (pi->on->on_next)
+		return "must be the innermost overlay: configure it before every other overlay of this database";
+	if (!pi->state_dir)
+		return "provision-state (olcProvisionState) is missing: name the directory for the trail and the outbox";
+	if (pi->on_delete == PROV_DELETE_PRESERVE && BER_BVISNULL(&pi->archive_ndn))
+		return "provision-on-delete preserve needs provision-archive";
+	return NULL;
+}
+
+/* Load the policy with an operation of our own. */
+static void load_policy(struct prov_instance *pi)
+{
+	struct prov_error err = { 0, "" };
+	struct prov_snapshot *s = NULL;
+	Connection conn = { 0 };
+	OperationBuffer opbuf;
+	BackendDB db = *pi->be;
+	void *ctx = ldap_pvt_thread_pool_context();
+
+	connection_fake_init2(&conn, &opbuf, ctx, 0);
+	Operation *op = &opbuf.ob_op;
+	db.bd_info = (BackendInfo *)pi->on->on_info;
+	op->o_bd = &db;
+	op->o_dn = db.be_rootdn;
+	op->o_ndn = db.be_rootndn;
+	if (prov_snapshot_load(pi, op, &s, &err)) {
+		Debug(LDAP_DEBUG_ANY, "provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
+			pi->policy_dn.bv_val ? pi->policy_dn.bv_val : "", err.text);
+		s = prov_snapshot_broken(err.text);
+	}
+	s = prov_snapshot_swap(pi, s);
+	prov_snapshot_put(&s);
+}
+
+int prov_db_open(BackendDB *be, ConfigReply *cr)
+{
+	slap_overinst *on = (slap_overinst *)be->bd_info;
+	struct prov_instance *pi = on->on_bi.bi_private;
+	struct prov_error err = { 0, "" };
+	const char *why;
+
+	pi->be = be->bd_self;
+	pi->on = on;
+	prov_schema_late();
+	if (pi->memberof && prov_schema_need_memberof())
+		return refuse(cr, "cannot use memberOf");
+	why = unfit(pi);
+	if (why)
+		return refuse(cr, why);
+	if (slapMode & SLAP_TOOL_MODE)
+		return 0;
+	if (!pi->breaker && !(pi->breaker = prov_breaker_new()))
+		return refuse(cr, "no memory");
+	if (prov_capture_open(pi, &err))
+		return refuse(cr, err.text);
+	load_policy(pi);
+	if (!pi->snapshot || prov_relay_start(pi, &err)) {
+		prov_db_close(be, cr);
+		return refuse(cr, err.text[0] ? err.text : "no memory");
+	}
+	prov_guard_add(pi);
+	prov_monitor_open(pi);
+	prov_follow_open(pi);
+	return 0;
+}
+
+int prov_db_close(BackendDB *be, ConfigReply *cr)
+{
+	slap_overinst *on = (slap_overinst *)be->bd_info;
+	struct prov_instance *pi = on->on_bi.bi_private;
+
+	(void)cr;
+	if (!pi)
+		return 0;
+	prov_guard_remove(pi);
+	prov_follow_close(pi);
+	prov_monitor_close(pi);
+	prov_relay_stop(pi);
+	struct prov_snapshot *s = prov_snapshot_swap(pi, NULL);
+	prov_snapshot_put(&s);
+	if (pi->capture)
+		prov_capture_close(pi);
+	return 0;
+}
+
+int prov_runtime_policy_changed(struct prov_instance *pi, char *msg, size_t len)
+{
+	load_policy(pi);
+	struct prov_snapshot *s = prov_snapshot_get(pi);
+	const char *why = s ? prov_snapshot_error(s) : "no memory";
+	int rc = why != NULL;
+
+	if (why)
+		snprintf(msg, len, "the policy there does not compile: %s", why);
+	prov_snapshot_put(&s);
+	prov_relay_kick(pi);
+	return rc;
+}
+
+int prov_runtime_accounts_changed(struct prov_instance *pi, char *msg, size_t len)
+{
+	(void)pi;
+	(void)msg;
+	(void)len;
+	prov_session_touch();
+	return 0;
+}
+
+int prov_runtime_state_changed(struct prov_instance *pi, char *msg, size_t len)
+{
+	struct prov_error err = { 0, "" };
+
+	prov_relay_stop(pi);
+	if (!pi->state_dir) {
+		snprintf(msg, len, "provision-state cannot be taken away while the database is open");
+		return 1;
+	}
+	if (prov_relay_start(pi, &err)) {
+		snprintf(msg, len, "%s", err.text);
+		return 1;
+	}
+	return 0;
+}
+
+int prov_runtime_memberof_changed(struct prov_instance *pi, char *msg, size_t len)
+{
+	if (pi->memberof && prov_schema_need_memberof()) {
+		snprintf(msg, len, "cannot use memberOf: see the log");
+		return 1;
+	}
+	return 0;
+}
+
+void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
+{
+	struct prov_follow_figures f;
+
+	memset(out, 0, sizeof(*out));
+	struct prov_snapshot *s = prov_snapshot_get(pi);
+	if (!s)
+		return;
+	prov_follow_read(pi, &f);
+	out->follow_done = f.done;
+	out->follow_total = f.total;
+	out->relayed = prov_capture_relayed(pi->capture);
+	uint64_t last = prov_capture_last(pi->capture);
+	out->backlog = last > out->relayed ? last - out->relayed : 0;
+	out->policy_generation = prov_snapshot_generation(s);
+	if (prov_snapshot_error(s))
+		snprintf(out->policy_error, sizeof(out->policy_error), "%s", prov_snapshot_error(s));
+	prov_relay_error(pi, out->info, sizeof(out->info));
+	if (!out->info[0] && f.total && f.done < f.total)
+		snprintf(out->info, sizeof(out->info), "following %s", f.role);
+	prov_snapshot_put(&s);
+}

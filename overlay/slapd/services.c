@@ -1,0 +1,181 @@
+/*
+ * services.c - uniqueness, id pools, randomness and memberships for the evaluator.
+ *
+ * A pool hands out from the range of this server (provPoolRange "<serverID> <first>
+ * <last>"; the range shrinks from its front) or, when the pool names no ranges, from
+ * provPoolNext up to provPoolMax.
+ */
+#include "services.h"
+
+#include <inttypes.h>
+#include <openssl/rand.h>
+
+#include "account.h"
+#include "convert.h"
+#include "lookup.h"
+#include "schema.h"
+#include "types.h"
+
+struct taken {
+	struct prov_service_ctx *c;
+	bool found;
+};
+
+static int see_taken(void *ctx, Entry *e)
+{
+	struct taken *t = ctx;
+
+	if (!dn_match(&e->e_nname, &t->c->self_ndn) &&
+		prov_account_is(t->c->txn->pi, t->c->txn->op, e, &e->e_nname))
+		t->found = true;
+	return t->found;
+}
+
+static int service_taken(void *ctx, const struct prov_type *type, struct prov_val value, bool *taken,
+	struct prov_error *err)
+{
+	struct taken t = { ctx, false };
+	struct prov_arena arena = PROV_ARENA_INIT;
+	struct prov_txn *txn = t.c->txn;
+	const char *v = prov_lookup_escape(&arena, value);
+	char *filter = v ? prov_arena_printf(&arena, "(%s=%s)", type->name, v) : NULL;
+	int rc = PROV_ENOMEM;
+
+	if (filter) {
+		rc = prov_lookup_search(txn->pi, txn->op, &txn->op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE,
+			filter, see_taken, &t);
+		if (rc != LDAP_SUCCESS)
+			rc = prov_error_set(err, PROV_EIO, "cannot search for other holders of %s: %s",
+				type->name, ldap_err2string(rc));
+	}
+	prov_arena_dispose(&arena);
+	*taken = t.found;
+	return rc;
+}
+
+static int keep_entry(void *ctx, Entry *e)
+{
+	Entry **out = ctx;
+
+	*out = entry_dup(e);
+	return 1;
+}
+
+/* This server's range in a pool with ranges: 1 found, 0 none for this server, -1 pool has none. */
+static int pool_range(Entry *e, struct berval *text, uint64_t *next, uint64_t *last)
+{
+	Attribute *a = attr_find(e->e_attrs, prov_ad.poolRange);
+
+	if (!a)
+		return -1;
+	for (unsigned i = 0; i < a->a_numvals; i++) {
+		unsigned sid;
+		if (sscanf(a->a_vals[i].bv_val, "%u %" SCNu64 " %" SCNu64, &sid, next, last) == 3 &&
+			sid == (unsigned)slap_serverID) {
+			*text = a->a_vals[i];
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *ad, struct berval old,
+	const char *fresh, struct prov_error *err)
+{
+	Modifications *mods = NULL;
+	struct prov_val o = prov_bv(old), n = prov_val_str(fresh);
+	int rc = LDAP_SUCCESS;
+
+	if (o.len)
+		rc = prov_mods_append(c->txn->op, &mods, LDAP_MOD_DELETE, ad, &o, 1, err);
+	if (rc == LDAP_SUCCESS && fresh)
+		rc = prov_mods_append(c->txn->op, &mods, LDAP_MOD_ADD, ad, &n, 1, err);
+	if (rc == LDAP_SUCCESS)
+		return prov_txn_modify(c->txn, e->e_name, e->e_nname, mods, err) ? PROV_EIO : 0;
+	slap_mods_free(mods, 1);
+	return PROV_EIO;
+}
+
+static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number, struct prov_error *err)
+{
+	struct berval text = BER_BVNULL, max = prov_entry_value(e, prov_ad.poolMax);
+	uint64_t next = 0, last = UINT64_MAX;
+	char buf[80];
+	int found = pool_range(e, &text, &next, &last);
+
+	if (found == 0)
+		return prov_error_set(err, PROV_EFULL, "pool \"%s\" has no range for server %d", e->e_name.bv_val,
+			slap_serverID);
+	if (found < 0) {
+		text = prov_entry_value(e, prov_ad.poolNext);
+		if (BER_BVISEMPTY(&text))
+			return prov_error_set(err, PROV_EINVAL, "pool \"%s\" has no provPoolNext", e->e_name.bv_val);
+		next = strtoull(text.bv_val, NULL, 10);
+	}
+	if (!BER_BVISEMPTY(&max) && strtoull(max.bv_val, NULL, 10) < last)
+		last = strtoull(max.bv_val, NULL, 10);
+	if (next > last)
+		return prov_error_set(err, PROV_EFULL, "pool \"%s\" is used up (last is %" PRIu64 ")",
+			e->e_name.bv_val, last);
+	*number = next;
+	if (found > 0) {
+		snprintf(buf, sizeof(buf), "%d %" PRIu64 " %" PRIu64, slap_serverID, next + 1, last);
+		return advance(c, e, prov_ad.poolRange, text, buf, err);
+	}
+	snprintf(buf, sizeof(buf), "%" PRIu64, next + 1);
+	return advance(c, e, prov_ad.poolNext, text, buf, err);
+}
+
+static int service_next(void *ctx, struct prov_val pool, uint64_t *number, struct prov_error *err)
+{
+	struct prov_service_ctx *c = ctx;
+	struct prov_instance *pi = c->txn->pi;
+	struct prov_arena arena = PROV_ARENA_INIT;
+	const char *v = prov_lookup_escape(&arena, pool);
+	char *filter = v ? prov_arena_printf(&arena, "(&(objectClass=provPool)(cn=%s))", v) : NULL;
+	Entry *e = NULL;
+	int rc = filter ? PROV_ENOENT : PROV_ENOMEM;
+
+	if (filter && !BER_BVISNULL(&pi->policy_ndn))
+		prov_lookup_search(pi, c->txn->op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE, filter, keep_entry, &e);
+	if (e) {
+		rc = take_number(c, e, number, err);
+		entry_free(e);
+	} else {
+		prov_error_set(err, rc, "no pool \"%.*s\"", (int)pool.len, pool.data);
+	}
+	prov_arena_dispose(&arena);
+	return rc;
+}
+
+static int service_random(void *ctx, unsigned char *out, size_t len)
+{
+	(void)ctx;
+	return RAND_bytes(out, (int)len) == 1 ? 0 : PROV_EIO;
+}
+
+static int service_memberships(void *ctx, struct prov_arena *arena, struct prov_val **dn,
+	struct prov_val **ndn, size_t *n, struct prov_error *err)
+{
+	struct prov_service_ctx *c = ctx;
+
+	if (!c->membership && prov_group_memberships(c->txn->pi, c->txn->op, c->self_ndn, c->uid, arena,
+				      &c->membership, &c->nmembership, err))
+		return PROV_EIO;
+	*n = c->nmembership;
+	*dn = prov_arena_array(arena, *n ? *n : 1, sizeof(**dn));
+	*ndn = prov_arena_array(arena, *n ? *n : 1, sizeof(**ndn));
+	if (!*dn || !*ndn)
+		return PROV_ENOMEM;
+	for (size_t i = 0; i < *n; i++) {
+		(*dn)[i] = c->membership[i].dn;
+		(*ndn)[i] = c->membership[i].ndn;
+	}
+	return 0;
+}
+
+struct prov_services prov_services_for(struct prov_service_ctx *ctx)
+{
+	return (struct prov_services){ ctx, service_taken, service_next, service_random,
+		service_memberships };
+}

@@ -1,0 +1,98 @@
+/*
+ * session.c - binds and connections of accounts that are not active.
+ */
+#include "session.h"
+
+#include <stdatomic.h>
+
+#include "account.h"
+#include "lookup.h"
+#include "schema.h"
+#include "txn.h"
+
+#define MEMOS 4096
+
+static _Atomic uint64_t generation = 1;
+static _Atomic uint64_t memo[MEMOS]; /* per connection: a hash of who was checked when */
+
+void prov_session_touch(void)
+{
+	atomic_fetch_add(&generation, 1);
+}
+
+bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn)
+{
+	Entry *e = NULL;
+	bool blocked = false;
+
+	if (prov_lookup_entry(pi, op, ndn, &e) == LDAP_SUCCESS && e) {
+		struct berval v = prov_entry_value(e, prov_ad.state);
+		blocked = !BER_BVISNULL(&v) && !prov_state_may_bind(prov_account_state(e));
+		entry_free(e);
+	}
+	return blocked;
+}
+
+static uint64_t memo_of(Operation *op, uint64_t gen)
+{
+	uint64_t h = 1469598103934665603ULL ^ gen; /* FNV-1a */
+
+	for (ber_len_t i = 0; i < op->o_ndn.bv_len; i++)
+		h = (h ^ (unsigned char)op->o_ndn.bv_val[i]) * 1099511628211ULL;
+	return (h ^ op->o_connid) * 1099511628211ULL;
+}
+
+int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
+{
+	if (BER_BVISEMPTY(&op->o_ndn) || !op->o_conn || op->o_connid == (unsigned long)-1 ||
+		SLAPD_SYNC_IS_SYNCCONN(op->o_connid) || prov_txn_publishing(op) ||
+		!dnIsSuffix(&op->o_ndn, &pi->be->be_nsuffix[0]))
+		return 0;
+	_Atomic uint64_t *slot = &memo[op->o_connid % MEMOS];
+	uint64_t mine = memo_of(op, atomic_load(&generation));
+	if (atomic_load(slot) == mine)
+		return 0;
+	if (!prov_session_blocked(pi, op, &op->o_ndn)) {
+		atomic_store(slot, mine);
+		return 0;
+	}
+	Debug(LDAP_DEBUG_ANY, "%s provision: refused dn=\"%s\" reason=\"the account is not active\"\n",
+		op->o_log_prefix, op->o_ndn.bv_val);
+	if (dn_match(&op->o_conn->c_ndn, &op->o_ndn)) {
+		rs->sr_err = LDAP_STRONG_AUTH_REQUIRED;
+		rs->sr_text = "the account is not active";
+		send_ldap_disconnect(op, rs);
+		return SLAPD_DISCONNECT;
+	}
+	send_ldap_error(op, rs, LDAP_PROXIED_AUTHORIZATION_DENIED, "the account is not active");
+	return rs->sr_err;
+}
+
+static bool acts_as(Connection *c, struct berval *ndn)
+{
+	Operation *o;
+
+	if (c->c_ndn.bv_len && dn_match(&c->c_ndn, ndn))
+		return true;
+	if (c->c_sasl_dn.bv_len && dn_match(&c->c_sasl_dn, ndn))
+		return true;
+	LDAP_STAILQ_FOREACH (o, &c->c_ops, o_next) {
+		if (o->o_ndn.bv_len && dn_match(&o->o_ndn, ndn))
+			return true;
+	}
+	return false;
+}
+
+void prov_session_cut(struct berval *ndn)
+{
+	ber_socket_t i;
+
+	/* connection_first/next lock each connection in turn */
+	for (Connection *c = connection_first(&i); c; c = connection_next(c, &i)) {
+		if (c->c_conn_state == SLAP_C_INVALID || c->c_conn_state == SLAP_C_CLIENT || !acts_as(c, ndn))
+			continue;
+		Debug(LDAP_DEBUG_ANY, "conn=%lu provision: cut dn=\"%s\"\n", c->c_connid, ndn->bv_val);
+		slapd_shutsock(c->c_sd);
+	}
+	connection_done(NULL);
+}

@@ -1,0 +1,339 @@
+/*
+ * txn.c - the transaction: begin, joined operations, commit, publish.
+ *
+ * Knows back-mdb's habits (docs/slapd-notes.md): operations join a transaction
+ * through o_extra; an aborted one leaves attribute numbers behind that must be
+ * unwound first; deleting a parent's last child inside a joined one answers
+ * "commit failed" although the work is done; ending one does not unlink it.
+ */
+#include "txn.h"
+
+#include <errno.h>
+
+#include "back-mdb/back-mdb.h"
+
+struct prov_substep {
+	struct prov_substep *next;
+	Operation op;
+	slap_callback null_cb;
+	Modifications *mods;
+	struct berval dn, ndn, rdn, nrdn, sup, nsup; /* ours to free */
+};
+
+static char publish_key; /* its address marks operations that are only shown */
+
+bool prov_txn_joined(Operation *op)
+{
+	OpExtra *oex;
+
+	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
+		if (oex->oe_key == op->o_bd->be_private)
+			return true;
+	}
+	return false;
+}
+
+bool prov_txn_publishing(Operation *op)
+{
+	OpExtra *oex;
+
+	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
+		if (oex->oe_key == &publish_key)
+			return true;
+	}
+	return false;
+}
+
+static struct mdb_info *mdb_of(struct prov_txn *t)
+{
+	return t->op->o_bd->be_private;
+}
+
+int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op, struct prov_error *err)
+{
+	memset(t, 0, sizeof(*t));
+	t->pi = pi;
+	t->op = op;
+	t->tail = &t->steps;
+	t->backend = pi->on->on_info->oi_orig;
+	t->saved_info = op->o_bd->bd_info;
+	t->err = LDAP_OTHER;
+	op->o_bd->bd_info = t->backend;
+	int rc = t->backend->bi_op_txn(op, SLAP_TXN_BEGIN, &t->moi);
+	if (rc) {
+		if (t->moi) {
+			LDAP_SLIST_REMOVE(&op->o_extra, t->moi, OpExtra, oe_next);
+			op->o_tmpfree(t->moi, op->o_tmpmemctx);
+			t->moi = NULL;
+		}
+		op->o_bd->bd_info = t->saved_info;
+		return prov_error_set(err, PROV_EIO, "cannot begin a transaction: %s", mdb_strerror(rc));
+	}
+	t->saved_ads = mdb_of(t)->mi_numads;
+	return 0;
+}
+
+void *prov_txn_mdb(struct prov_txn *t)
+{
+	return t->moi ? ((mdb_op_info *)t->moi)->moi_txn : NULL;
+}
+
+/* ITS#10304: the only way to this text inside a joined transaction is a delete that worked. */
+static void mend_delete(Operation *op, SlapReply *rs)
+{
+	if (op->o_tag == LDAP_REQ_DELETE && rs->sr_err == LDAP_OTHER && rs->sr_text &&
+		strcmp(rs->sr_text, "commit failed") == 0) {
+		rs->sr_err = LDAP_SUCCESS;
+		rs->sr_text = NULL;
+	}
+}
+
+static int keep_answer(Operation *op, SlapReply *rs)
+{
+	struct prov_txn *t = op->o_callback->sc_private;
+
+	if (rs->sr_type != REP_RESULT)
+		return SLAP_CB_CONTINUE;
+	mend_delete(op, rs);
+	t->answered = true;
+	t->err = rs->sr_err;
+	if (rs->sr_text)
+		snprintf(t->text, sizeof(t->text), "%s", rs->sr_text);
+	if (rs->sr_matched)
+		t->matched = ch_strdup(rs->sr_matched);
+	if (rs->sr_ref)
+		ber_bvarray_dup_x(&t->ref, rs->sr_ref, NULL);
+	if (rs->sr_ctrls)
+		t->ctrls = ldap_controls_dup(rs->sr_ctrls);
+	return LDAP_SUCCESS; /* swallowed: prov_txn_reply sends it */
+}
+
+int prov_txn_run(struct prov_txn *t)
+{
+	Operation *op = t->op;
+	slap_callback cb = { .sc_response = keep_answer, .sc_private = t };
+	slap_callback *saved = op->o_callback;
+	SlapReply rs = { REP_RESULT };
+
+	op->o_callback = &cb;
+	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
+	op->o_callback = saved;
+	if (t->answered && t->err == LDAP_SUCCESS && !BER_BVISEMPTY(&op->o_csn))
+		slap_queue_csn(op, &op->o_csn); /* the backend has graduated it, we commit later */
+	return t->answered ? t->err : LDAP_OTHER;
+}
+
+void prov_txn_take_csn(struct prov_txn *t)
+{
+	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
+	struct berval csn = { sizeof(buf), buf };
+
+	slap_get_csn(t->op, &csn, 1);
+	t->answered = true;
+	t->err = LDAP_SUCCESS;
+}
+
+static struct prov_substep *substep_new(struct prov_txn *t, ber_tag_t tag, struct berval dn,
+	struct berval ndn, Modifications *mods)
+{
+	struct prov_substep *s = ch_calloc(1, sizeof(*s));
+
+	s->op = *t->op;
+	s->op.o_tag = tag;
+	s->op.o_ctrls = NULL;
+	s->op.o_abandon = 0;
+	s->op.o_noop = 0;
+	memset(s->op.o_ctrlflag, 0, sizeof(s->op.o_ctrlflag));
+	s->op.o_managedsait = SLAP_CONTROL_CRITICAL;
+	BER_BVZERO(&s->op.o_csn);
+	memset(&s->op.o_request, 0, sizeof(s->op.o_request));
+	ber_dupbv(&s->dn, &dn);
+	ber_dupbv(&s->ndn, &ndn);
+	s->op.o_req_dn = s->dn;
+	s->op.o_req_ndn = s->ndn;
+	s->mods = mods;
+	s->null_cb.sc_response = slap_null_cb;
+	s->op.o_callback = &s->null_cb;
+	return s;
+}
+
+static void substep_free(struct prov_substep *s)
+{
+	slap_graduate_commit_csn(&s->op);
+	slap_mods_free(s->mods, 1);
+	ch_free(s->dn.bv_val);
+	ch_free(s->ndn.bv_val);
+	ch_free(s->rdn.bv_val);
+	ch_free(s->nrdn.bv_val);
+	ch_free(s->sup.bv_val);
+	ch_free(s->nsup.bv_val);
+	ch_free(s);
+}
+
+/* Run one internal write; on success it waits in the list to be published. */
+static int substep_run(struct prov_txn *t, struct prov_substep *s, struct prov_error *err)
+{
+	SlapReply rs = { REP_RESULT };
+	Operation *op = &s->op;
+
+	if (op->o_tag == LDAP_REQ_MODIFY)
+		op->orm_modlist = s->mods;
+	else
+		op->orr_modlist = s->mods;
+	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
+	s->mods = op->o_tag == LDAP_REQ_MODIFY ? op->orm_modlist : op->orr_modlist;
+	if (rs.sr_err != LDAP_SUCCESS) {
+		prov_error_set(err, PROV_EREFUSED, "\"%s\": %s%s%s", s->dn.bv_val, ldap_err2string(rs.sr_err),
+			rs.sr_text ? ": " : "", rs.sr_text ? rs.sr_text : "");
+		substep_free(s);
+		return rs.sr_err;
+	}
+	slap_queue_csn(op, &op->o_csn);
+	*t->tail = s;
+	t->tail = &s->next;
+	return LDAP_SUCCESS;
+}
+
+int prov_txn_modify(struct prov_txn *t, struct berval dn, struct berval ndn, Modifications *mods,
+	struct prov_error *err)
+{
+	return substep_run(t, substep_new(t, LDAP_REQ_MODIFY, dn, ndn, mods), err);
+}
+
+int prov_txn_rename(struct prov_txn *t, struct berval dn, struct berval ndn, struct berval new_sup,
+	struct berval new_nsup, Modifications *mods, struct prov_error *err)
+{
+	struct prov_substep *s = substep_new(t, LDAP_REQ_MODRDN, dn, ndn, mods);
+	struct berval rdn, nrdn;
+
+	dnRdn(&s->dn, &rdn);
+	dnRdn(&s->ndn, &nrdn);
+	ber_dupbv(&s->rdn, &rdn);
+	ber_dupbv(&s->nrdn, &nrdn);
+	ber_dupbv(&s->sup, &new_sup);
+	ber_dupbv(&s->nsup, &new_nsup);
+	s->op.orr_newrdn = s->rdn;
+	s->op.orr_nnewrdn = s->nrdn;
+	s->op.orr_newSup = &s->sup;
+	s->op.orr_nnewSup = &s->nsup;
+	s->op.orr_deleteoldrdn = 0;
+	return substep_run(t, s, err);
+}
+
+struct berval prov_txn_last_csn(struct prov_txn *t)
+{
+	struct berval csn = BER_BVNULL;
+
+	for (struct prov_substep *s = t->steps; s; s = s->next)
+		csn = s->op.o_csn;
+	return csn;
+}
+
+static void unlink_moi(struct prov_txn *t)
+{
+	LDAP_SLIST_REMOVE(&t->op->o_extra, t->moi, OpExtra, oe_next);
+}
+
+int prov_txn_commit(struct prov_txn *t, struct prov_error *err)
+{
+	struct mdb_info *mdb = mdb_of(t);
+	int rc;
+
+	int ads = mdb->mi_numads;
+
+	unlink_moi(t);
+	rc = t->backend->bi_op_txn(t->op, SLAP_TXN_COMMIT, &t->moi);
+	if (rc) {
+		mdb->mi_numads = ads; /* back-mdb has zeroed it: unwinding needs the count */
+		mdb_ad_unwind(mdb, t->saved_ads);
+		prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO,
+			"the database could not commit: %s", mdb_strerror(rc));
+	}
+	t->moi = NULL;
+	t->op->o_bd->bd_info = t->saved_info;
+	return rc ? PROV_EIO : 0;
+}
+
+void prov_txn_abort(struct prov_txn *t)
+{
+	if (!t->moi)
+		return;
+	unlink_moi(t);
+	/* Without this, attributes first used in the aborted transaction keep numbers that
+	 * are not on disk, and later entries cannot be decoded. */
+	mdb_ad_unwind(mdb_of(t), t->saved_ads);
+	t->backend->bi_op_txn(t->op, SLAP_TXN_ABORT, &t->moi);
+	mdb_of(t)->mi_numads = t->saved_ads;
+	t->moi = NULL;
+	t->op->o_bd->bd_info = t->saved_info;
+	while (t->steps) {
+		struct prov_substep *s = t->steps;
+		t->steps = s->next;
+		substep_free(s);
+	}
+	t->tail = &t->steps;
+	slap_graduate_commit_csn(t->op);
+}
+
+void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text, LDAPControl *extra)
+{
+	LDAPControl *list[SLAP_MAX_RESPONSE_CONTROLS + 2];
+	int n = 0;
+
+	rs->sr_type = REP_RESULT;
+	rs->sr_err = rc >= 0 ? rc : t->err;
+	rs->sr_text = rc >= 0 ? text : (t->text[0] ? t->text : NULL);
+	rs->sr_matched = rc >= 0 ? NULL : t->matched;
+	rs->sr_ref = rs->sr_err == LDAP_REFERRAL ? t->ref : NULL;
+	for (int i = 0; t->ctrls && t->ctrls[i] && n < SLAP_MAX_RESPONSE_CONTROLS; i++)
+		list[n++] = t->ctrls[i];
+	if (extra)
+		list[n++] = extra;
+	list[n] = NULL;
+	rs->sr_ctrls = n ? list : NULL;
+	send_ldap_result(t->op, rs);
+	rs->sr_ctrls = NULL;
+	rs->sr_text = NULL;
+	rs->sr_matched = NULL;
+	rs->sr_ref = NULL;
+}
+
+void prov_txn_publish(struct prov_txn *t)
+{
+	while (t->steps) {
+		struct prov_substep *s = t->steps;
+		OpExtra mark = { .oe_key = &publish_key };
+		SlapReply rs = { REP_RESULT };
+		Operation *op = &s->op;
+
+		t->steps = s->next;
+		memset(&s->null_cb, 0, sizeof(s->null_cb));
+		s->null_cb.sc_response = slap_null_cb;
+		op->o_callback = &s->null_cb;
+		op->o_extra = t->op->o_extra;
+		LDAP_SLIST_INSERT_HEAD(&op->o_extra, &mark, oe_next);
+		op->o_bd->bd_info = (BackendInfo *)t->pi->on->on_info;
+		slap_op_time(&op->o_time, &op->o_tincr);
+		if (op->o_tag == LDAP_REQ_MODIFY)
+			op->o_bd->be_modify(op, &rs);
+		else
+			op->o_bd->be_modrdn(op, &rs);
+		op->o_bd->bd_info = t->saved_info;
+		substep_free(s);
+	}
+	t->tail = &t->steps;
+}
+
+void prov_txn_done(struct prov_txn *t)
+{
+	prov_txn_abort(t);
+	slap_graduate_commit_csn(t->op);
+	ch_free(t->matched);
+	if (t->ref)
+		ber_bvarray_free(t->ref);
+	if (t->ctrls)
+		ldap_controls_free(t->ctrls);
+	t->matched = NULL;
+	t->ref = NULL;
+	t->ctrls = NULL;
+}
