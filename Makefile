@@ -26,8 +26,8 @@ export CC CLANG PYTHON SLAPD LDAP_SRC LDAP_BUILD
 
 WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -O2 -g
-FLAGS  := -std=gnu11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fvisibility=hidden -fPIC \
-	-DPROV_VERSION='"$(VERSION)"'
+FLAGS  := -std=gnu11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fvisibility=hidden -fPIC
+NAMES  := -DPROV_VERSION='"$(VERSION)"'
 
 # The slapd headers are not ours: -isystem keeps their warnings away. Their lmdb.h is
 # the one of back-mdb's LMDB; overlay/store has the system's (see STORE_ONE below).
@@ -102,35 +102,35 @@ define variant
 $(1)/overlay/core/%.o: overlay/core/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_core) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_core) -MMD -MP -c -o $$@ $$<
 $(1)/overlay/store/%.o: overlay/store/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_store) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_store) -MMD -MP -c -o $$@ $$<
 $(1)/overlay/slapd/%.o: overlay/slapd/%.c $$(OL)/stamp
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_slapd) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_slapd) -MMD -MP -c -o $$@ $$<
 $(1)/tools/common/%.o: tools/common/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_common) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_common) -MMD -MP -c -o $$@ $$<
 $(1)/tools/provd/%.o: tools/provd/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_provd) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_provd) -MMD -MP -c -o $$@ $$<
 $(1)/tools/provctl/%.o: tools/provctl/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_provctl) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_provctl) -MMD -MP -c -o $$@ $$<
 $(1)/tests/unit/%.o: tests/unit/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS) $(2) $$(INC_unit) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(2) $$(INC_unit) -MMD -MP -c -o $$@ $$<
 $(1)/tests/fuzz/%.o: tests/fuzz/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
-	$$(Q)$$(CC) $$(FLAGS) -Wno-missing-prototypes $$(CFLAGS) $(2) $$(INC_fuzz) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) -Wno-missing-prototypes $$(CFLAGS) $(2) $$(INC_fuzz) -MMD -MP -c -o $$@ $$<
 $(1)/libcore.a: $$(call objects,$(1),$$(SRC_core))
 $(1)/libstore.a: $$(call objects,$(1),$$(SRC_store))
 $(1)/libtools.a: $$(call objects,$(1),$$(filter-out %/main.c,$$(SRC_common) $$(SRC_provd) $$(SRC_provctl)))
@@ -207,7 +207,7 @@ FUZZ_SECONDS ?= 60
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c FORCE
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
-	$(Q)$(CLANG) $(FLAGS) -Wno-missing-prototypes -O1 -g -fsanitize=fuzzer,address,undefined \
+	$(Q)$(CLANG) $(FLAGS) $(NAMES) -Wno-missing-prototypes -O1 -g -fsanitize=fuzzer,address,undefined \
 		$(INC_fuzz) -o $@ $< $(SRC_core) $(SRC_store) \
 		$(filter-out %/main.c,$(SRC_common) $(SRC_provd) $(SRC_provctl)) $(LIBS_tools)
 
@@ -227,7 +227,7 @@ bench: all
 
 # for scripts/lint.sh: the flags that files of DIR are compiled with
 includes:
-	@echo '$(filter-out -D%VERSION%,$(FLAGS)) $(INC_$(notdir $(DIR)))'
+	@echo '$(FLAGS) $(INC_$(notdir $(DIR)))'
 
 # -- install ------------------------------------------------------------------------------
 
