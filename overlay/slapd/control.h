@@ -1,10 +1,16 @@
-/* control.h - the reason, plan, override and adopt controls (design: docs/formats.md). */
+/* control.h - the reason, plan, override and adopt controls (docs/formats.md). */
 #ifndef PROV_SLAPD_CONTROL_H
 #define PROV_SLAPD_CONTROL_H
 
 #include "slapd.h"
 
-int prov_control_register(void);
+#include <stdbool.h>
+
+int prov_control_register(void); /* 0, or nonzero after logging why */
+/* This database knows them; at db_init. Without it slapd refuses them when critical. */
+int prov_control_attach(BackendDB *be);
+/* What is wrong with this operation's controls taken together (protocolError), or NULL. */
+const char *prov_control_check(Operation *op);
 /* Text of the reason control, or an empty value. Borrowed from the operation. */
 struct berval prov_control_reason(Operation *op);
 bool prov_control_plan(Operation *op);
