@@ -1,0 +1,148 @@
+/*
+ * answers.c - what the requests on provd.ctl do.
+ *
+ *   {"cmd":"status"}
+ *   {"cmd":"retry","connector":NAME[,"seq":N]}                 without seq: all
+ *   {"cmd":"drop","connector":NAME[,"seq":N],"reason":TEXT}
+ *   {"cmd":"reload"}
+ *
+ * Every reply has "ok"; a false one has "error" and "code" (a name for programs).
+ */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "options.h" /* PROV_VERSION */
+#include "progress.h"
+
+static json_t *refuse(const char *code, const char *text)
+{
+	return json_pack("{s:b,s:s,s:s}", "ok", 0, "code", code, "error", text);
+}
+
+static json_t *refuse_error(const struct prov_error *err)
+{
+	const char *code = err->code == PROV_ENOENT ? "noSuchEvent"
+		: err->code == PROV_EINVAL          ? "notParked"
+						    : "failed";
+	return refuse(code, err->text);
+}
+
+static json_t *time_or_null(int64_t t)
+{
+	char text[32];
+	struct tm tm;
+	time_t secs = t;
+	if (!t)
+		return json_null();
+	gmtime_r(&secs, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+static const char *state_name(const struct channel *ch, const struct prov_queue_counts *q)
+{
+	if (!ch->conn)
+		return "gone";
+	if (!ch->conn->c)
+		return "unusable";
+	if (!ch->conn->c->enabled)
+		return "disabled";
+	return q->held_until > provd_wall() ? "throttled" : "enabled";
+}
+
+static json_t *channel_status(const struct provd *p, const struct channel *ch)
+{
+	struct prov_error err = { 0 };
+	struct prov_progress_counts rows;
+	struct prov_queue_counts q = prov_queue_count(ch->q);
+	uint64_t passed = prov_queue_passed(ch->q);
+
+	prov_progress_count(p->delivery, ch->name, &rows, &err);
+	return json_pack(
+		"{s:s,s:s,s:s?,s:s?,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:o,s:o,s:s?}",
+		"name", ch->name, "state", state_name(ch, &q), "type",
+		ch->conn && ch->conn->c ? ch->conn->c->type : NULL, "problem",
+		ch->conn && *ch->conn->problem ? ch->conn->problem : NULL, "cursor",
+		(json_int_t)prov_queue_cursor(ch->q), "passed", (json_int_t)passed,
+		/* events of the outbox that were not looked at yet, whoever they are for */
+		"lag", (json_int_t)(p->last > passed ? p->last - passed : 0), "ready",
+		(json_int_t)q.ready, "inFlight", (json_int_t)q.in_flight, "deferred",
+		(json_int_t)q.deferred, "parked", (json_int_t)rows.parked, "dropped",
+		(json_int_t)rows.dropped, "delivered", (json_int_t)ch->delivered, "failed",
+		(json_int_t)ch->failed, "failuresInARow", (int)q.failures, "throttledUntil",
+		time_or_null(q.held_until > provd_wall() ? q.held_until : 0), "lastSuccess",
+		time_or_null(ch->last_success), "lastError",
+		*ch->last_error ? ch->last_error : NULL);
+}
+
+static json_t *status(const struct provd *p)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < p->nchannel; i++)
+		json_array_append_new(list, channel_status(p, p->channel[i]));
+	return json_pack("{s:b,s:s,s:i,s:s,s:I,s:s,s:I,s:b,s:b,s:s?,s:o}", "ok", 1, "version",
+		PROV_VERSION, "pid", (int)getpid(), "stateDir", p->dir, "uptime",
+		(json_int_t)(provd_wall() - p->started), "phase",
+		p->stopping ? "draining" : "running", "last", (json_int_t)p->last,
+		"connectorsLoaded", p->loaded, "saving", !p->save_at, "directoryError",
+		*p->load_error ? p->load_error : NULL, "connectors", list);
+}
+
+/* retry and drop: reason NULL means retry. */
+static json_t *change(struct provd *p, const json_t *request, const char *reason)
+{
+	struct prov_error err = { 0 };
+	const char *name = json_string_value(json_object_get(request, "connector"));
+	const json_t *seq = json_object_get(request, "seq");
+	unsigned n = 0;
+
+	if (!name)
+		return refuse("badRequest", "\"connector\" is missing");
+	if (seq && (!json_is_integer(seq) || json_integer_value(seq) < 1))
+		return refuse("badRequest", "\"seq\" is not a sequence number");
+	struct channel *ch = provd_channel_find(p, name);
+	if (!ch)
+		return refuse("noSuchConnector", "no such connector");
+	provd_channels_save(p, false); /* so that the rows tell the present */
+	uint64_t which = seq ? (uint64_t)json_integer_value(seq) : 0;
+	int rc = reason
+		? prov_progress_drop(p->delivery, name, which, reason, provd_wall(), &n, &err)
+		: prov_progress_retry(p->delivery, name, ch->q, which, provd_wall(), &n, &err);
+	if (rc)
+		return refuse_error(&err);
+	if (!reason)
+		ch->rows_in = false; /* load them */
+	char clean[256] = "";
+	strncat(clean, reason ? reason : "", sizeof(clean) - 1);
+	prov_log_clean(clean);
+	prov_log(LOG_INFO, "event=%s connector=%s seq=%llu count=%u reason=\"%s\"",
+		reason ? "drop" : "retry", name, (unsigned long long)which, n, clean);
+	return json_pack("{s:b,s:i}", "ok", 1, "count", (int)n);
+}
+
+json_t *provd_answer(void *ctx, const json_t *request)
+{
+	struct provd *p = ctx;
+	const char *cmd = json_string_value(json_object_get(request, "cmd"));
+	if (!cmd)
+		return refuse("badRequest", "\"cmd\" is missing");
+	if (!strcmp(cmd, "status"))
+		return status(p);
+	if (!strcmp(cmd, "reload")) {
+		p->reload = true;
+		p->reload_at = 0;
+		return json_pack("{s:b}", "ok", 1);
+	}
+	if (!strcmp(cmd, "retry"))
+		return change(p, request, NULL);
+	if (!strcmp(cmd, "drop")) {
+		const char *reason = json_string_value(json_object_get(request, "reason"));
+		if (!reason || !*reason)
+			return refuse("badRequest", "\"reason\" is missing");
+		return change(p, request, reason);
+	}
+	return refuse("badRequest", "unknown \"cmd\": status, retry, drop, reload");
+}

@@ -1,0 +1,217 @@
+/*
+ * channel.c - one connector's deliveries: made when the connector is first seen (or
+ * has stored progress), never thrown away while provd runs.
+ *
+ * A connector that is gone from the directory keeps its channel: its events wait, and
+ * an admin sees them. An answer of slapd that lacks it may be a mistake of access rules.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "progress.h"
+
+struct channel *provd_channel_find(const struct provd *p, const char *name)
+{
+	for (size_t i = 0; i < p->nchannel; i++)
+		if (!strcmp(p->channel[i]->name, name))
+			return p->channel[i];
+	return NULL;
+}
+
+bool provd_channel_usable(const struct channel *ch)
+{
+	return ch->conn && ch->conn->c && ch->conn->c->enabled;
+}
+
+/* Progress of another outbox (the state directory was made anew, or restored from an
+ * old copy): sequences mean nothing any more. */
+static int check_cursor(struct provd *p, const char *name, uint64_t *cursor, struct prov_error *err)
+{
+	if (*cursor <= p->last)
+		return 0;
+	prov_log(LOG_ERR,
+		"event=progress-reset connector=%s cursor=%llu outbox=%llu text=\"the outbox is older than "
+		"the progress: all of its events are delivered again\"",
+		name, (unsigned long long)*cursor, (unsigned long long)p->last);
+	*cursor = 0;
+	return prov_progress_reset(p->delivery, name, err);
+}
+
+static int add_channel(struct provd *p, const char *name, struct prov_error *err)
+{
+	struct channel **grown = realloc(p->channel, (p->nchannel + 1) * sizeof(struct channel *));
+	struct channel *ch = calloc(1, sizeof(*ch));
+	uint64_t cursor = 0;
+	if (grown)
+		p->channel = grown;
+	if (!grown || !ch) {
+		free(ch);
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	}
+	snprintf(ch->name, sizeof(ch->name), "%s", name);
+	int rc = prov_progress_cursor(p->delivery, name, &cursor, err);
+	if (!rc)
+		rc = check_cursor(p, name, &cursor, err);
+	if (!rc && prov_queue_new(cursor, PROVD_WINDOW, &ch->q))
+		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (rc) {
+		free(ch);
+		return rc;
+	}
+	p->channel[p->nchannel++] = ch;
+	return 0;
+}
+
+struct names {
+	size_t n;
+	char **name;
+};
+
+static int note_name(void *ctx, const char *connector, uint64_t seq)
+{
+	struct names *l = ctx;
+	(void)seq;
+	char **grown = realloc(l->name, (l->n + 1) * sizeof(*grown));
+	if (!grown)
+		return PROV_ENOMEM;
+	l->name = grown;
+	l->name[l->n] = strdup(connector);
+	return l->name[l->n++] ? 0 : PROV_ENOMEM;
+}
+
+int provd_channels_restore(struct provd *p, struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	struct names l = { 0 };
+	int rc = prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, err);
+	if (rc)
+		return rc;
+	rc = prov_cursor_each(t, note_name, &l);
+	prov_kv_abort(&t);
+	if (rc)
+		prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
+	for (size_t i = 0; i < l.n; i++) {
+		if (!rc)
+			rc = add_channel(p, l.name[i], err);
+		free(l.name[i]);
+	}
+	free(l.name);
+	return rc;
+}
+
+/* Say what changed for this channel, once. */
+static void announce(const struct channel *ch, const struct provd_connector *was)
+{
+	const struct provd_connector *is = ch->conn;
+	if (is && !is->c && (!was || strcmp(was->problem, is->problem))) {
+		prov_log(LOG_ERR, "event=connector connector=%s state=unusable text=\"%s\"",
+			ch->name, is->problem);
+	} else if (is && is->c && (!was || !was->c || was->c->enabled != is->c->enabled)) {
+		prov_log(LOG_INFO, "event=connector connector=%s type=%s state=%s", ch->name,
+			is->c->type, is->c->enabled ? "enabled" : "disabled");
+	} else if (!is && was) {
+		prov_log(LOG_WARNING,
+			"event=connector connector=%s state=gone text=\"not in the directory any more: its "
+			"events wait\"",
+			ch->name);
+	}
+}
+
+static void set_connector(struct channel *ch, struct provd_connector *conn)
+{
+	struct provd_connector *was = ch->conn;
+	ch->conn = conn;
+	announce(ch, was);
+	provd_connector_free(&was);
+	if (!conn || !conn->c)
+		return;
+	const struct prov_queue_limits limits = { .concurrency = conn->c->concurrency,
+		.max_attempts = conn->c->max_attempts,
+		.max_age = conn->c->max_age };
+	prov_queue_limit(ch->q, &limits);
+}
+
+int provd_channels_take(struct provd *p, struct provd_connectors *set, struct prov_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0; i < p->nchannel; i++)
+		p->channel[i]->listed = false;
+	for (size_t i = 0; !rc && i < set->n; i++) {
+		const char *name = set->item[i]->name;
+		if (!provd_channel_find(p, name))
+			rc = add_channel(p, name, err);
+		struct channel *ch = rc ? NULL : provd_channel_find(p, name);
+		if (!ch || ch->listed) /* two of one name: the first counts */
+			continue;
+		set_connector(ch, set->item[i]);
+		set->item[i] = NULL;
+		ch->listed = true;
+	}
+	for (size_t i = 0; !rc && i < p->nchannel; i++)
+		if (!p->channel[i]->listed)
+			set_connector(p->channel[i], NULL);
+	return rc;
+}
+
+bool provd_channel_fill(struct provd *p, struct channel *ch)
+{
+	struct prov_error err = { 0 };
+	int rc = 0;
+
+	if (!prov_queue_low(ch->q) || (ch->rows_in && ch->at_end))
+		return false;
+	/* Rows first: events in the outbox are later than all of them. */
+	if (!ch->rows_in)
+		rc = prov_progress_load(p->delivery, ch->name, ch->q, provd_wall(), &ch->rows_in,
+			&err);
+	if (!rc && ch->rows_in && !ch->at_end)
+		rc = prov_progress_scan(prov_statedir_kv(p->state), ch->name, ch->q, PROVD_SCAN,
+			provd_wall(), &ch->at_end, &err);
+	if (rc) {
+		prov_log(LOG_ERR, "event=read-failed connector=%s text=\"%s\"", ch->name, err.text);
+		return false; /* again at the next wake or look */
+	}
+	return ch->rows_in && !ch->at_end && prov_queue_low(ch->q);
+}
+
+void provd_channels_save(struct provd *p, bool all)
+{
+	struct prov_error err = { 0 };
+	size_t n = 0;
+	struct prov_progress_item *item = calloc(p->nchannel + 1, sizeof(*item));
+	for (size_t i = 0; item && i < p->nchannel; i++) {
+		struct channel *ch = p->channel[i];
+		uint64_t ahead = prov_queue_passed(ch->q) - prov_queue_cursor(ch->q);
+		if (prov_queue_dirty(ch->q) || (all && ahead && !prov_queue_count(ch->q).ready))
+			item[n++] = (struct prov_progress_item){ ch->name, ch->q };
+	}
+	int rc = item ? prov_progress_save(p->delivery, item, n, &err)
+		      : prov_error_set(&err, PROV_ENOMEM, "no memory");
+	free(item);
+	if (rc) {
+		if (!p->save_at)
+			prov_log(LOG_ERR,
+				"event=save-failed text=\"%s: no delivery is started until it works\"",
+				err.text);
+		p->save_at = provd_monotonic() + 2000;
+	} else if (p->save_at) {
+		prov_log(LOG_INFO, "event=save-works");
+		p->save_at = 0;
+	}
+}
+
+void provd_channels_free(struct provd *p)
+{
+	for (size_t i = 0; i < p->nchannel; i++) {
+		struct channel *ch = p->channel[i];
+		provd_connector_free(&ch->conn);
+		prov_queue_free(&ch->q);
+		free(ch);
+	}
+	free(p->channel);
+	p->channel = NULL;
+	p->nchannel = 0;
+}

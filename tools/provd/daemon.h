@@ -1,0 +1,108 @@
+/*
+ * daemon.h - provd's state, shared by its own files: channel.c, jobs.c, answers.c, loop.c.
+ *
+ * One thread (the loader's aside, connectors.h). Nothing here blocks but the
+ * delivery environment's commits.
+ */
+#ifndef PROVD_DAEMON_H
+#define PROVD_DAEMON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "connectors.h"
+#include "control.h"
+#include "exec.h"
+#include "outbox.h"
+#include "queue.h"
+#include "state.h"
+
+#define PROVD_WINDOW 4096 /* events in memory for each connector */
+#define PROVD_JOBS 512    /* attempts at a time in all */
+#define PROVD_SCAN 512    /* events looked at for each connector before others have their turn */
+
+/* One connector's deliveries. Lives as long as provd, also when the connector is gone. */
+struct channel {
+	char name[256];
+	struct provd_connector *conn; /* NULL: not in the directory now */
+	struct prov_queue *q;
+	bool rows_in; /* all waiting rows are in the queue */
+	bool at_end;  /* all of the outbox that we know of was looked at */
+	bool listed;  /* scratch, while a new set is taken over */
+	uint64_t delivered, failed;
+	int64_t last_success;
+	char last_error[256];
+};
+
+/* One attempt that runs. */
+struct job {
+	struct channel *ch;
+	const struct prov_delivery *d;
+	struct prov_exec *x;
+	char id[40], type[80];
+	bool cut; /* stopped by us: no attempt of its own */
+};
+
+struct provd {
+	const char *dir;
+	const char *suffix; /* -b, or NULL */
+	unsigned drain;     /* seconds that running attempts get when we stop */
+	struct prov_ldap_options ldap;
+	struct prov_statedir *state;
+	struct prov_delivery_env *delivery;
+	struct provd_loader *loader;
+	struct prov_control *control;
+	int loader_fd, wake_fd, signal_fd;
+
+	size_t nchannel;
+	struct channel **channel;
+	size_t njob;
+	struct job job[PROVD_JOBS];
+
+	int64_t started;        /* wall clock, s */
+	uint64_t last;          /* last sequence in the outbox, when last looked */
+	uint64_t generation;    /* of the policy, when connectors were last asked for */
+	char own_suffix[512];   /* from the state environment */
+	bool reload;            /* connectors must be asked for */
+	bool loaded;            /* they were, at least once */
+	unsigned load_failures; /* in a row */
+	int64_t reload_at;      /* monotonic ms; not before */
+	char load_error[256];
+	int64_t start_at; /* monotonic ms: no attempt before (out of processes) */
+	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
+	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
+	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
+	bool stopping, cut;
+	int64_t stop_by; /* monotonic ms */
+};
+
+int64_t provd_wall(void); /* s */
+int64_t provd_wall_ms(void);
+int64_t provd_monotonic(void); /* ms */
+
+/* channel.c */
+int provd_channels_restore(struct provd *p, struct prov_error *err);
+int provd_channels_take(struct provd *p, struct provd_connectors *set, struct prov_error *err);
+struct channel *provd_channel_find(const struct provd *p, const char *name);
+bool provd_channel_usable(const struct channel *ch); /* may start attempts */
+/* More events into the window; true: there is more to look at right away. */
+bool provd_channel_fill(struct provd *p, struct channel *ch);
+void provd_channels_save(struct provd *p, bool all); /* all: also cursors that only passed events */
+void provd_channels_free(struct provd *p);
+
+/* jobs.c */
+void provd_jobs_start(struct provd *p);
+void provd_jobs_poll(struct provd *p); /* read output, enforce limits, take results */
+void provd_jobs_cut(struct provd *p);  /* we stop: end them */
+void provd_jobs_free(struct provd *p);
+int64_t provd_jobs_deadline(const struct provd *p);
+
+/* answers.c */
+prov_control_answer provd_answer;
+
+/* loop.c: until stopped; 0 or an error that ends provd. */
+int provd_loop(struct provd *p, struct prov_error *err);
+void provd_stop(struct provd *p);
+
+#endif

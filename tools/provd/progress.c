@@ -1,0 +1,351 @@
+/*
+ * progress.c - queues and the delivery environment, kept in step. See progress.h.
+ *
+ * A row exists only at or below the cursor (queue.h), so scanning behind what was
+ * passed never meets an event that has one.
+ */
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "log.h"
+
+int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
+	struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	*cursor = 0;
+	int rc = prov_kv_begin(prov_delivery_kv(d), false, &t, err);
+	if (rc)
+		return rc;
+	rc = prov_cursor_get(t, connector, cursor);
+	prov_kv_abort(&t);
+	if (rc == PROV_ENOENT)
+		return 0;
+	return rc ? prov_error_set(err, rc, "cursor of %s: %s", connector, prov_strerror(rc)) : 0;
+}
+
+struct load {
+	struct prov_queue *q;
+	int64_t now;
+	bool full;
+};
+
+static int load_row(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	struct load *l = ctx;
+	(void)connector;
+	if (d->state != PROV_D_READY && d->state != PROV_D_DEFERRED)
+		return 0;
+	int rc = prov_queue_add(l->q, d, true, l->now);
+	l->full = rc == PROV_EFULL;
+	return rc == PROV_EEXIST ? 0 : rc;
+}
+
+int prov_progress_load(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
+	int64_t now, bool *all, struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	struct load l = { .q = q, .now = now };
+	int rc = prov_kv_begin(prov_delivery_kv(d), false, &t, err);
+	if (rc)
+		return rc;
+	rc = prov_delivery_each(t, connector, load_row, &l);
+	prov_kv_abort(&t);
+	*all = !l.full;
+	if (l.full)
+		return 0;
+	return rc ? prov_error_set(err, rc, "rows of %s: %s", connector, prov_strerror(rc)) : 0;
+}
+
+/* Take one event of the outbox in. 0, PROV_EFULL or PROV_ENOMEM. */
+static int take(struct prov_queue *q, const char *connector, uint64_t seq, int read_rc,
+	struct prov_val json, int64_t now)
+{
+	struct prov_delivery d = { .seq = seq, .state = PROV_D_READY };
+	struct prov_error why = { 0 };
+	bool wanted = false;
+	int rc = read_rc;
+	if (rc)
+		prov_error_set(&why, rc, "undecodable row in the outbox");
+	else
+		rc = prov_body_route(json.data, json.len, connector, &wanted, d.subject, &why);
+	if (rc == PROV_ENOMEM)
+		return rc;
+	if (rc) {
+		d.state = PROV_D_PARKED;
+		d.first = d.last = now;
+		snprintf(d.error, sizeof(d.error), "%.*s", (int)sizeof(d.error) - 1, why.text);
+		prov_log_clean(d.error);
+		prov_log(LOG_ERR, "event=parked connector=%s seq=%llu error=\"%s\"", connector,
+			(unsigned long long)seq, d.error);
+	} else if (!wanted) {
+		return 0;
+	}
+	rc = prov_queue_add(q, &d, false, now);
+	return rc == PROV_EEXIST ? 0 : rc;
+}
+
+int prov_progress_scan(struct prov_kv *state, const char *connector, struct prov_queue *q,
+	unsigned most, int64_t now, bool *end, struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	*end = false;
+	int rc = prov_kv_begin(state, false, &t, err);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < most; i++) {
+		uint64_t seq = 0;
+		struct prov_val json = { NULL, 0 };
+		rc = prov_outbox_first_after(t, prov_queue_passed(q), &seq, &json);
+		if (rc == PROV_ENOENT) {
+			*end = true;
+			rc = 0;
+			break;
+		}
+		if (rc && (rc != PROV_ECORRUPT || seq <= prov_queue_passed(q)))
+			break;
+		rc = take(q, connector, seq, rc, json, now);
+		if (rc)
+			break;
+		prov_queue_pass(q, seq);
+	}
+	prov_kv_abort(&t);
+	if (rc == PROV_EFULL) /* the window: the rest when there is room */
+		return 0;
+	return rc ? prov_error_set(err, rc, "outbox: %s", prov_strerror(rc)) : 0;
+}
+
+struct save {
+	struct prov_kv_txn *t;
+	const char *connector;
+};
+
+static int save_row(void *ctx, const struct prov_delivery *d, bool keep)
+{
+	const struct save *s = ctx;
+	if (keep)
+		return prov_delivery_put(s->t, s->connector, d);
+	int rc = prov_delivery_delete(s->t, s->connector, d->seq);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+static int save_all(struct prov_kv_txn *t, const struct prov_progress_item *item, size_t n)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct save s = { t, item[i].connector };
+		uint64_t cursor = 0;
+		rc = prov_queue_save(item[i].q, save_row, &s, &cursor);
+		if (!rc)
+			rc = prov_cursor_put(t, item[i].connector, cursor);
+	}
+	return rc;
+}
+
+/*
+ * Run work() in a write transaction; once more after the map was grown, when that was
+ * what failed.
+ */
+static int write_rows(struct prov_delivery_env *d, int (*work)(struct prov_kv_txn *t, void *ctx),
+	void *ctx, struct prov_error *err)
+{
+	struct prov_kv *kv = prov_delivery_kv(d);
+	int rc = 0;
+	for (int round = 0; round < 2; round++) {
+		struct prov_kv_txn *t = NULL;
+		rc = prov_kv_begin(kv, true, &t, err);
+		if (rc)
+			return rc;
+		rc = work(t, ctx);
+		if (rc)
+			prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
+		else
+			rc = prov_kv_commit(&t, err);
+		prov_kv_abort(&t);
+		if (rc != PROV_EFULL || round || prov_kv_grow(kv, err))
+			break;
+	}
+	return rc;
+}
+
+struct save_items {
+	const struct prov_progress_item *item;
+	size_t n;
+};
+
+static int save_items(struct prov_kv_txn *t, void *ctx)
+{
+	const struct save_items *s = ctx;
+	return save_all(t, s->item, s->n);
+}
+
+int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_item *item, size_t n,
+	struct prov_error *err)
+{
+	struct save_items s = { item, n };
+	int rc = n ? write_rows(d, save_items, &s, err) : 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		prov_queue_saved(item[i].q);
+	return rc;
+}
+
+struct waiting {
+	const char *connector;
+	size_t n;
+	uint64_t seq[256];
+};
+
+static int note_waiting(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	struct waiting *w = ctx;
+	(void)connector;
+	if (d->state == PROV_D_READY || d->state == PROV_D_DEFERRED)
+		w->seq[w->n++] = d->seq;
+	return w->n == sizeof(w->seq) / sizeof(w->seq[0]);
+}
+
+static int forget(struct prov_kv_txn *t, void *ctx)
+{
+	struct waiting *w = ctx;
+	int rc = prov_cursor_put(t, w->connector, 0);
+	do { /* in portions: rows cannot be deleted while they are walked */
+		w->n = 0;
+		int walk = rc ? rc : prov_delivery_each(t, w->connector, note_waiting, w);
+		rc = walk < 0 ? walk : 0;
+		for (size_t i = 0; !rc && i < w->n; i++)
+			rc = prov_delivery_delete(t, w->connector, w->seq[i]);
+	} while (!rc && w->n);
+	return rc;
+}
+
+int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err)
+{
+	struct waiting w = { .connector = connector };
+	return write_rows(d, forget, &w, err);
+}
+
+/* What an admin asks for, and what it came to. */
+struct change {
+	const char *connector;
+	struct prov_queue *q;
+	uint64_t seq; /* 0: all */
+	int64_t now;
+	const char *reason; /* NULL: retry */
+	unsigned n;
+	size_t nrow, room;
+	struct prov_delivery *row;
+	enum prov_delivery_state other; /* of the one that was asked for and does not fit */
+	bool seen;
+};
+
+static bool fits(const struct change *c, const struct prov_delivery *d)
+{
+	return d->state == PROV_D_PARKED || (!c->reason && d->state == PROV_D_DEFERRED);
+}
+
+static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	struct change *c = ctx;
+	(void)connector;
+	if (c->seq && d->seq != c->seq)
+		return 0;
+	c->seen = true;
+	if (!fits(c, d)) {
+		c->other = d->state;
+		return 0;
+	}
+	if (c->nrow == c->room) {
+		size_t room = c->room ? c->room * 2 : 16;
+		struct prov_delivery *grown = realloc(c->row, room * sizeof(*grown));
+		if (!grown)
+			return PROV_ENOMEM;
+		c->row = grown;
+		c->room = room;
+	}
+	c->row[c->nrow++] = *d;
+	return 0;
+}
+
+static int change_rows(struct prov_kv_txn *t, void *ctx)
+{
+	struct change *c = ctx;
+	c->nrow = c->n = 0;
+	int rc = prov_delivery_each(t, c->connector, collect, c);
+	for (size_t i = 0; !rc && i < c->nrow; i++) {
+		struct prov_delivery *d = &c->row[i];
+		c->n++;
+		if (c->reason) {
+			d->state = PROV_D_DROPPED;
+			d->last = c->now;
+			snprintf(d->error, sizeof(d->error), "dropped: %s", c->reason);
+			prov_log_clean(d->error);
+		} else if (d->state == PROV_D_DEFERRED && !prov_queue_retry(c->q, d->seq, c->now)) {
+			continue; /* the queue writes it */
+		} else {
+			d->attempts = d->state == PROV_D_PARKED ? 0 : d->attempts;
+			d->first = d->state == PROV_D_PARKED ? 0 : d->first;
+			d->next = 0;
+			d->state = PROV_D_READY;
+		}
+		rc = prov_delivery_put(t, c->connector, d);
+	}
+	return rc;
+}
+
+static int change(struct prov_delivery_env *d, struct change *c, unsigned *n,
+	struct prov_error *err)
+{
+	int rc = write_rows(d, change_rows, c, err);
+	free(c->row);
+	*n = rc ? 0 : c->n;
+	if (rc || c->n || !c->seq)
+		return rc;
+	if (c->seen)
+		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
+			c->connector, (unsigned long long)c->seq,
+			prov_delivery_state_name(c->other));
+	return prov_error_set(err, PROV_ENOENT, "%s: event %llu is neither parked nor deferred",
+		c->connector, (unsigned long long)c->seq);
+}
+
+int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
+	uint64_t seq, int64_t now, unsigned *n, struct prov_error *err)
+{
+	struct change c = { .connector = connector, .q = q, .seq = seq, .now = now };
+	return change(d, &c, n, err);
+}
+
+int prov_progress_drop(struct prov_delivery_env *d, const char *connector, uint64_t seq,
+	const char *reason, int64_t now, unsigned *n, struct prov_error *err)
+{
+	struct change c = { .connector = connector, .seq = seq, .now = now, .reason = reason };
+	return change(d, &c, n, err);
+}
+
+static int count_row(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	struct prov_progress_counts *c = ctx;
+	(void)connector;
+	c->ready += d->state == PROV_D_READY;
+	c->deferred += d->state == PROV_D_DEFERRED;
+	c->parked += d->state == PROV_D_PARKED;
+	c->dropped += d->state == PROV_D_DROPPED;
+	return 0;
+}
+
+int prov_progress_count(struct prov_delivery_env *d, const char *connector,
+	struct prov_progress_counts *out, struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	memset(out, 0, sizeof(*out));
+	int rc = prov_kv_begin(prov_delivery_kv(d), false, &t, err);
+	if (rc)
+		return rc;
+	rc = prov_delivery_each(t, connector, count_row, out);
+	prov_kv_abort(&t);
+	return rc ? prov_error_set(err, rc, "rows of %s: %s", connector, prov_strerror(rc)) : 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * progress.h - a connector's queue and the delivery environment, kept in step.
+ *
+ * Owns: loading rows into a queue, scanning the outbox into it, saving what became of
+ * events, and an admin's retry and drop. Never delivers. No transaction outlives a
+ * call. A failed save leaves the queue as it is: save again later.
+ */
+#ifndef PROVD_PROGRESS_H
+#define PROVD_PROGRESS_H
+
+#include "outbox.h"
+#include "queue.h"
+
+/* The stored cursor of a connector; 0 for one that has none yet: only events that were
+ * routed to it name it, so from the beginning is from when it began to exist. */
+int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
+	struct prov_error *err);
+
+/* Forget a connector's cursor and the rows of events that wait: they were of another outbox. */
+int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err);
+
+/* Add rows that wait and are not in the queue, in order. *all: every one is in now. */
+int prov_progress_load(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
+	int64_t now, bool *all, struct prov_error *err);
+
+/* Look at up to `most` events behind what was passed and add those for the connector.
+ * *end: the end of the outbox was reached. An undecodable event is parked. */
+int prov_progress_scan(struct prov_kv *state, const char *connector, struct prov_queue *q,
+	unsigned most, int64_t now, bool *end, struct prov_error *err);
+
+/* Write down what became of the events of several queues, in one transaction. */
+struct prov_progress_item {
+	const char *connector;
+	struct prov_queue *q;
+};
+int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_item *item, size_t n,
+	struct prov_error *err);
+
+/* An admin: seq 0 means all that fit. *n: how many. Retry takes parked events (load
+ * them afterwards) and deferred ones; drop takes parked ones only and keeps the reason
+ * in the row. */
+int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
+	uint64_t seq, int64_t now, unsigned *n, struct prov_error *err);
+int prov_progress_drop(struct prov_delivery_env *d, const char *connector, uint64_t seq,
+	const char *reason, int64_t now, unsigned *n, struct prov_error *err);
+
+struct prov_progress_counts {
+	uint64_t ready, deferred, parked, dropped;
+};
+int prov_progress_count(struct prov_delivery_env *d, const char *connector,
+	struct prov_progress_counts *out, struct prov_error *err);
+
+#endif
