@@ -44,7 +44,7 @@ int prov_db_destroy(BackendDB *be, ConfigReply *cr)
 	return 0;
 }
 
-static int refuse(ConfigReply *cr, const char *text)
+static int unfit_because(ConfigReply *cr, const char *text)
 {
 	snprintf(cr->msg, sizeof(cr->msg), "provision: %s", text);
 	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);
@@ -103,20 +103,20 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	pi->on = on;
 	prov_schema_late();
 	if (pi->memberof && prov_schema_need_memberof())
-		return refuse(cr, "cannot use memberOf");
+		return unfit_because(cr, "cannot use memberOf");
 	why = unfit(pi);
 	if (why)
-		return refuse(cr, why);
+		return unfit_because(cr, why);
 	if (slapMode & SLAP_TOOL_MODE)
 		return 0;
 	if (!pi->breaker && !(pi->breaker = prov_breaker_new()))
-		return refuse(cr, "no memory");
+		return unfit_because(cr, "no memory");
 	if (prov_capture_open(pi, &err))
-		return refuse(cr, err.text);
+		return unfit_because(cr, err.text);
 	load_policy(pi);
 	if (!pi->snapshot || prov_relay_start(pi, &err)) {
 		prov_db_close(be, cr);
-		return refuse(cr, err.text[0] ? err.text : "no memory");
+		return unfit_because(cr, err.text[0] ? err.text : "no memory");
 	}
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
