@@ -25,6 +25,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 				-include stdint.h -E - >/dev/null 2>&1 ||
 			missing="$missing ${header##*:}"
 	done
+	for module in ldap:python3-ldap pytest:python3-pytest lmdb:python3-lmdb; do
+		"${PYTHON:-/usr/bin/python3}" -c "import ${module%%:*}" 2>/dev/null ||
+			missing="$missing ${module##*:}"
+	done
 	if [ -n "$missing" ]; then
 		echo "deps: this is not Debian; please install what Debian calls:$missing" >&2
 		exit 1
