@@ -1,0 +1,282 @@
+/*
+ * delivery.c - the delivery environment: cursors and exceptions per connector.
+ *
+ * Keys: "<connector>" in the table of cursors, "<connector>\0<be64 sequence>" in the
+ * table of exceptions. Values of exceptions: version byte 1 then canonical JSON. Owned by whoever
+ * holds the lock file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "outbox.h"
+
+#define VERSION 1
+#define MAP_BYTES ((size_t)256 << 20)
+#define KEY_MOST 480 /* LMDB's limit is 511 */
+
+enum { T_CURSOR, T_EXCEPTION };
+static const char *const tables[] = { "cursor", "exception", NULL };
+static const char *const state_names[] = { "ready", "deferred", "parked", "dropped", "done" };
+
+struct prov_delivery_env {
+	struct prov_kv *kv;
+	int lock; /* -1: opened for reading */
+};
+
+const char *prov_delivery_state_name(enum prov_delivery_state s)
+{
+	return s <= PROV_D_DONE ? state_names[s] : "unknown";
+}
+
+static int take_lock(const char *dir, int *fd, struct prov_error *err)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.lock", dir) >= sizeof(path))
+		return prov_error_set(err, PROV_EINVAL, "the path of the state directory is too long");
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path, strerror(errno));
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	int rc = errno == EWOULDBLOCK ? PROV_EBUSY : PROV_EIO;
+	prov_error_set(err, rc, rc == PROV_EBUSY ? "%s: another process is delivering" : "%s: cannot lock", path);
+	close(*fd);
+	*fd = -1;
+	return rc;
+}
+
+static int open_kv(const char *dir, unsigned flags, struct prov_delivery_env *d, struct prov_error *err)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.mdb", dir) >= sizeof(path))
+		return prov_error_set(err, PROV_EINVAL, "the path of the state directory is too long");
+	return prov_kv_open(path, tables, MAP_BYTES, flags, &d->kv, err);
+}
+
+static int open_delivery(const char *dir, bool write, struct prov_delivery_env **out, struct prov_error *err)
+{
+	struct prov_delivery_env *d = calloc(1, sizeof(*d));
+	int rc;
+
+	*out = NULL;
+	if (!d)
+		return prov_error_set(err, PROV_ENOMEM, "out of memory");
+	d->lock = -1;
+	rc = write ? take_lock(dir, &d->lock, err) : 0;
+	if (rc == 0)
+		rc = open_kv(dir, write ? PROV_KV_CREATE : PROV_KV_RDONLY, d, err);
+	if (rc)
+		prov_delivery_close(&d);
+	*out = d;
+	return rc;
+}
+
+int prov_delivery_open(const char *dir, struct prov_delivery_env **out, struct prov_error *err)
+{
+	return open_delivery(dir, true, out, err);
+}
+
+int prov_delivery_open_read(const char *dir, struct prov_delivery_env **out, struct prov_error *err)
+{
+	return open_delivery(dir, false, out, err);
+}
+
+void prov_delivery_close(struct prov_delivery_env **d)
+{
+	if (!*d)
+		return;
+	prov_kv_close(&(*d)->kv);
+	if ((*d)->lock >= 0)
+		close((*d)->lock); /* the kernel lets the lock go */
+	free(*d);
+	*d = NULL;
+}
+
+struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d)
+{
+	return d->kv;
+}
+
+int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq)
+{
+	struct prov_val v;
+	int rc = prov_kv_get(t, T_CURSOR, prov_val_str(connector), &v);
+
+	*seq = 0;
+	return rc ? rc : prov_be64_get(v, seq);
+}
+
+int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq)
+{
+	unsigned char b[8];
+
+	if (!*connector || strlen(connector) > KEY_MOST)
+		return PROV_EINVAL;
+	prov_be64_put(b, seq);
+	return prov_kv_put(t, T_CURSOR, prov_val_str(connector), (struct prov_val){ (char *)b, 8 });
+}
+
+int prov_cursor_each(struct prov_kv_txn *t, int (*see)(void *ctx, const char *connector, uint64_t seq),
+	void *ctx)
+{
+	struct prov_kv_cursor *c = NULL;
+	struct prov_val k, v;
+	char name[KEY_MOST + 1];
+	uint64_t seq;
+	int rc = prov_kv_cursor_open(t, T_CURSOR, &c);
+
+	for (rc = rc ? rc : prov_kv_cursor_seek(c, prov_val_str(""), &k, &v); rc == 0;
+		rc = prov_kv_cursor_next(c, &k, &v)) {
+		if (k.len > KEY_MOST || prov_be64_get(v, &seq)) {
+			rc = PROV_ECORRUPT;
+			break;
+		}
+		memcpy(name, k.data, k.len);
+		name[k.len] = '\0';
+		rc = see(ctx, name, seq);
+		if (rc)
+			break;
+	}
+	prov_kv_cursor_close(&c);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+static int exception_key(const char *connector, uint64_t seq, char *buf, struct prov_val *key)
+{
+	size_t n = strlen(connector);
+
+	if (!n || n > KEY_MOST)
+		return PROV_EINVAL;
+	memcpy(buf, connector, n + 1);
+	prov_be64_put((unsigned char *)buf + n + 1, seq);
+	*key = (struct prov_val){ buf, n + 9 };
+	return 0;
+}
+
+static int encode(const struct prov_delivery *d, char **out)
+{
+	json_t *o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state", prov_delivery_state_name(d->state),
+		"attempts", (int)d->attempts, "first", (json_int_t)d->first, "last", (json_int_t)d->last, "next",
+		(json_int_t)d->next, "error", d->error, "subject", d->subject);
+	char *text = NULL;
+
+	if (!o) /* an error text that is not UTF-8 */
+		o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state", prov_delivery_state_name(d->state),
+			"attempts", (int)d->attempts, "first", (json_int_t)d->first, "last", (json_int_t)d->last,
+			"next", (json_int_t)d->next, "error", "(unreadable)", "subject", "");
+	text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	json_decref(o);
+	*out = text;
+	return text ? 0 : PROV_ENOMEM;
+}
+
+static int decode(struct prov_val v, uint64_t seq, struct prov_delivery *d)
+{
+	json_t *o = v.len > 1 && v.data[0] == VERSION ? json_loadb(v.data + 1, v.len - 1, 0, NULL) : NULL;
+	const char *s = json_string_value(json_object_get(o, "state")), *text;
+
+	memset(d, 0, sizeof(*d));
+	d->seq = seq;
+	d->state = PROV_D_PARKED; /* what cannot be read is kept and shown */
+	snprintf(d->error, sizeof(d->error), "the row does not decode");
+	if (!s) {
+		json_decref(o);
+		return 0;
+	}
+	for (int i = 0; i <= PROV_D_DONE; i++)
+		if (strcmp(s, state_names[i]) == 0)
+			d->state = (enum prov_delivery_state)i;
+	d->attempts = (unsigned)json_integer_value(json_object_get(o, "attempts"));
+	d->first = json_integer_value(json_object_get(o, "first"));
+	d->last = json_integer_value(json_object_get(o, "last"));
+	d->next = json_integer_value(json_object_get(o, "next"));
+	text = json_string_value(json_object_get(o, "error"));
+	snprintf(d->error, sizeof(d->error), "%s", text ? text : "");
+	text = json_string_value(json_object_get(o, "subject"));
+	snprintf(d->subject, sizeof(d->subject), "%s", text ? text : "");
+	json_decref(o);
+	return 0;
+}
+
+int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq, struct prov_delivery *out)
+{
+	char buf[KEY_MOST + 16];
+	struct prov_val key, v;
+	int rc = exception_key(connector, seq, buf, &key);
+
+	if (rc == 0)
+		rc = prov_kv_get(t, T_EXCEPTION, key, &v);
+	return rc ? rc : decode(v, seq, out);
+}
+
+int prov_delivery_put(struct prov_kv_txn *t, const char *connector, const struct prov_delivery *d)
+{
+	char buf[KEY_MOST + 16], *text = NULL, *row;
+	struct prov_val key;
+	int rc = exception_key(connector, d->seq, buf, &key);
+
+	if (rc == 0)
+		rc = encode(d, &text);
+	if (rc)
+		return rc;
+	size_t n = strlen(text);
+	row = malloc(n + 1);
+	if (!row) {
+		free(text);
+		return PROV_ENOMEM;
+	}
+	row[0] = VERSION;
+	memcpy(row + 1, text, n);
+	rc = prov_kv_put(t, T_EXCEPTION, key, (struct prov_val){ row, n + 1 });
+	free(row);
+	free(text);
+	return rc;
+}
+
+int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t seq)
+{
+	char buf[KEY_MOST + 16];
+	struct prov_val key;
+	int rc = exception_key(connector, seq, buf, &key);
+
+	return rc ? rc : prov_kv_delete(t, T_EXCEPTION, key);
+}
+
+int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
+	int (*see)(void *ctx, const char *connector, const struct prov_delivery *d), void *ctx)
+{
+	struct prov_kv_cursor *c = NULL;
+	struct prov_val k, v, from = prov_val_str("");
+	struct prov_delivery d;
+	char name[KEY_MOST + 1];
+	uint64_t seq;
+	int rc = prov_kv_cursor_open(t, T_EXCEPTION, &c);
+
+	if (connector)
+		from = (struct prov_val){ connector, strlen(connector) + 1 };
+	for (rc = rc ? rc : prov_kv_cursor_seek(c, from, &k, &v); rc == 0; rc = prov_kv_cursor_next(c, &k, &v)) {
+		if (k.len < 10 || k.len - 9 > KEY_MOST) {
+			rc = PROV_ECORRUPT;
+			break;
+		}
+		memcpy(name, k.data, k.len - 9);
+		name[k.len - 9] = '\0';
+		if (connector && strcmp(name, connector) != 0)
+			break;
+		prov_be64_get((struct prov_val){ k.data + k.len - 8, 8 }, &seq);
+		decode(v, seq, &d);
+		rc = see(ctx, name, &d);
+		if (rc)
+			break;
+	}
+	prov_kv_cursor_close(&c);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
