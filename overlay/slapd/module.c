@@ -75,7 +75,7 @@ __attribute__((visibility("default"))) int init_module(int argc, char *argv[])
 		return -1;
 	}
 	if (read_arguments(argc, argv, &memberof) || prov_schema_register() ||
-		(memberof && prov_schema_need_memberof()) || prov_control_register())
+		(memberof && prov_schema_offer_memberof()) || prov_control_register())
 		return -1;
 	if (config_register_schema(prov_config_table, prov_config_ocs)) {
 		Debug(LDAP_DEBUG_ANY, "provision: cannot register the schema of cn=config\n");

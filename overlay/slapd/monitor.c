@@ -65,7 +65,6 @@ static int update(Operation *op, SlapReply *rs, Entry *e, void *priv)
 	return SLAP_CB_CONTINUE;
 }
 
-/* At shutdown this comes after the instance was freed: priv is not touched. */
 static int clear(Entry *e, void **priv)
 {
 	AttributeDescription *ours[] = { prov_ad.monFollowDone, prov_ad.monFollowTotal,
@@ -118,6 +117,25 @@ int prov_monitor_open(struct prov_instance *pi)
 	return 0;
 }
 
+/*
+ * While slapd shuts down back-monitor unregisters nothing, and frees the entry's callbacks
+ * later, each by the address of the first (monitor_entry_destroy of 2.5): only one may be left,
+ * and the database has its own.
+ */
+static void unlink_callback(monitor_extra_t *mbe, struct prov_monitor *m)
+{
+	Entry *e = mbe->entry_get_unlocked(&m->ndn);
+	monitor_entry_t *mp = e ? e->e_private : NULL;
+
+	for (monitor_callback_t **p = mp ? &mp->mp_cb : NULL; p && *p; p = &(*p)->mc_next) {
+		if (*p == m->cb) {
+			*p = m->cb->mc_next;
+			ch_free(m->cb);
+			return;
+		}
+	}
+}
+
 void prov_monitor_close(struct prov_instance *pi)
 {
 	struct prov_monitor *m = pi->monitor;
@@ -129,7 +147,9 @@ void prov_monitor_close(struct prov_instance *pi)
 	pi->monitor = NULL;
 	if (BER_BVISNULL(&m->ndn))
 		return; /* back-monitor, not open yet, has m's address: slapd is giving up its start */
-	if (mbe)
+	if (mbe && slapd_shutdown)
+		unlink_callback(mbe, m);
+	else if (mbe)
 		mbe->unregister_entry_callback(&m->ndn, m->cb, &none, 0, &none);
 	ch_free(m);
 }

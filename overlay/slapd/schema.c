@@ -50,30 +50,35 @@ int prov_schema_register(void)
 	return 0;
 }
 
+int prov_schema_offer_memberof(void)
+{
+	if (at_find("memberOf"))
+		return 0;
+	/* A later memberof.la finds the same OID and name, and is content. */
+	int rc = register_at("( 1.2.840.113556.1.2.102 NAME 'memberOf' "
+			     "DESC 'Group that the entry belongs to' "
+			     "EQUALITY distinguishedNameMatch SYNTAX " DN_SYNTAX " "
+			     "NO-USER-MODIFICATION USAGE dSAOperation "
+			     "X-ORIGIN 'iPlanet Delegated Administrator' )",
+		&prov_ad.memberOf, 1);
+	return rc ? failed("attribute type", "memberOf", rc) : 0;
+}
+
 int prov_schema_need_memberof(void)
 {
 	const char *text = NULL;
 
-	/* A later memberof.la finds the same OID and name, and is content. */
-	if (!at_find("memberOf")) {
-		int rc = register_at("( 1.2.840.113556.1.2.102 NAME 'memberOf' "
-				     "DESC 'Group that the entry belongs to' "
-				     "EQUALITY distinguishedNameMatch SYNTAX " DN_SYNTAX " "
-				     "NO-USER-MODIFICATION USAGE dSAOperation "
-				     "X-ORIGIN 'iPlanet Delegated Administrator' )",
-			&prov_ad.memberOf, 1);
-		if (rc)
-			return failed("attribute type", "memberOf", rc);
-	} else if (!prov_ad.memberOf && slap_str2ad("memberOf", &prov_ad.memberOf, &text)) {
+	if (prov_schema_offer_memberof())
+		return -1;
+	if (!prov_ad.memberOf && slap_str2ad("memberOf", &prov_ad.memberOf, &text)) {
 		Debug(LDAP_DEBUG_ANY, "provision: cannot use memberOf: %s\n", text);
 		return -1;
 	}
-	AttributeType *at = prov_ad.memberOf->ad_type;
-	if (strcmp(at->sat_syntax->ssyn_oid, DN_SYNTAX) != 0) {
+	const AttributeType *at = prov_ad.memberOf->ad_type;
+	if (strcmp(at->sat_syntax->ssyn_oid, DN_SYNTAX) != 0 || !at->sat_equality) {
 		Debug(LDAP_DEBUG_ANY,
-			"provision: memberOf is defined here with syntax %s, a DN is needed\n",
-			at->sat_syntax->ssyn_oid);
-		prov_ad.memberOf = NULL;
+			"provision: memberOf comes from a schema file here (msuser?) that does not make it a DN with an "
+			"equality rule, so it cannot be kept: take it out of that file, and the module defines it\n");
 		return -1;
 	}
 	return 0;

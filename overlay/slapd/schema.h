@@ -30,9 +30,11 @@ extern struct prov_ads prov_ad;
 
 int prov_schema_register(void); /* 0, or nonzero after logging why */
 /*
- * memberOf from the stock module's definition, registered by us when nobody did; done as the
- * module loads, because indexes and access rules may name it. 0, or nonzero after logging why.
+ * memberOf, by the stock module's definition, registered by us when nobody did: as the module
+ * loads, because indexes and access rules may name it. 0, or nonzero after logging why.
  */
+int prov_schema_offer_memberof(void);
+/* Can memberOf be kept? Offers it first. 0, or nonzero after logging why. */
 int prov_schema_need_memberof(void);
 /*
  * What comes with schema files (member, groupOfNames, memberUid, owner ...): cn=config loads
