@@ -1,0 +1,189 @@
+/*
+ * connector.c - reading a provConnector entry, and what it wants to hear.
+ */
+#include "connector.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const known_types[] = { "exec", NULL };
+
+struct reader {
+	const struct prov_entry *e;
+	const struct prov_schema *schema;
+	struct prov_arena *arena;
+	struct prov_error *err;
+};
+
+static const struct prov_attr *attr(const struct reader *r, const char *name)
+{
+	const struct prov_type *t = r->schema->type(r->schema->ctx, name, strlen(name));
+
+	return t ? prov_entry_attr(r->e, t) : NULL;
+}
+
+static const char *first(const struct reader *r, const char *name)
+{
+	const struct prov_attr *a = attr(r, name);
+
+	return a && a->n ? prov_arena_strndup(r->arena, a->val[0].data, a->val[0].len) : NULL;
+}
+
+static int complain(const struct reader *r, const char *name, const char *why)
+{
+	return prov_error_set(r->err, PROV_EINVAL, "connector \"%.*s\": %s: %s",
+		r->e->dn.len > 150 ? 150 : (int)r->e->dn.len, r->e->dn.data, name, why);
+}
+
+static int number(const struct reader *r, const char *name, unsigned least, unsigned most, unsigned *out)
+{
+	const char *s = first(r, name);
+	char why[64];
+
+	if (!s)
+		return 0;
+	unsigned long v = 0;
+	for (const char *p = s; *p; p++) {
+		if (*p < '0' || *p > '9' || v > most)
+			v = (unsigned long)most + 1;
+		else
+			v = v * 10 + (unsigned long)(*p - '0');
+	}
+	if (v < least || v > most) {
+		snprintf(why, sizeof(why), "must be from %u to %u", least, most);
+		return complain(r, name, why);
+	}
+	*out = (unsigned)v;
+	return 0;
+}
+
+static int read_events(const struct reader *r, struct prov_connector *c)
+{
+	const struct prov_attr *a = attr(r, "provEvent");
+
+	if (!a || !a->n)
+		return 0;
+	c->event = prov_arena_array(r->arena, a->n, sizeof(*c->event));
+	if (!c->event)
+		return PROV_ENOMEM;
+	for (size_t i = 0; i < a->n; i++) {
+		c->event[i] = prov_arena_strndup(r->arena, a->val[i].data, a->val[i].len);
+		if (!c->event[i])
+			return PROV_ENOMEM;
+		if (!*c->event[i])
+			return complain(r, "provEvent", "is empty");
+	}
+	c->nevent = a->n;
+	return 0;
+}
+
+static int read_attributes(const struct reader *r, struct prov_connector *c)
+{
+	const struct prov_attr *a = attr(r, "provAttribute");
+
+	if (!a || !a->n)
+		return 0;
+	c->attr = prov_arena_array(r->arena, a->n, sizeof(*c->attr));
+	if (!c->attr)
+		return PROV_ENOMEM;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct prov_type *t = r->schema->type(r->schema->ctx, a->val[i].data, a->val[i].len);
+		char why[128];
+		if (!t || t->secret) {
+			snprintf(why, sizeof(why), t ? "\"%.*s\" is a secret and never leaves" : "unknown attribute \"%.*s\"",
+				a->val[i].len > 60 ? 60 : (int)a->val[i].len, a->val[i].data);
+			return complain(r, "provAttribute", why);
+		}
+		c->attr[i] = t;
+	}
+	c->nattr = a->n;
+	return 0;
+}
+
+static int read_type(const struct reader *r, struct prov_connector *c)
+{
+	char why[160];
+
+	c->type = first(r, "provConnectorType");
+	c->target = first(r, "provTarget");
+	if (!c->type)
+		return complain(r, "provConnectorType", "is missing");
+	if (!c->target || !*c->target)
+		return complain(r, "provTarget", "is missing");
+	for (int i = 0; known_types[i]; i++)
+		if (strcmp(c->type, known_types[i]) == 0)
+			return 0;
+	snprintf(why, sizeof(why), "\"%.60s\" is not supported by this version (it knows: exec)", c->type);
+	return complain(r, "provConnectorType", why);
+}
+
+static int read_filter(const struct reader *r, struct prov_connector *c)
+{
+	const char *text = first(r, "provFilter");
+	struct prov_error why = { 0, "" };
+
+	if (!text)
+		return 0;
+	int rc = prov_filter_compile(prov_val_str(text), r->schema, r->arena, &c->filter, &why);
+	return rc ? complain(r, "provFilter", why.text) : 0;
+}
+
+int prov_connector_compile(const struct prov_entry *e, const struct prov_schema *schema,
+	struct prov_arena *arena, struct prov_connector **out, struct prov_error *err)
+{
+	struct reader r = { e, schema, arena, err };
+	struct prov_connector *c = prov_arena_alloc(arena, sizeof(*c));
+	const char *enabled;
+
+	*out = NULL;
+	if (!c)
+		return PROV_ENOMEM;
+	c->dn.data = prov_arena_strndup(arena, e->dn.data, e->dn.len);
+	c->dn.len = e->dn.len;
+	c->ndn.data = prov_arena_strndup(arena, e->ndn.data, e->ndn.len);
+	c->ndn.len = e->ndn.len;
+	c->name = first(&r, "cn");
+	if (!c->dn.data || !c->ndn.data)
+		return PROV_ENOMEM;
+	if (!c->name || !*c->name || strlen(c->name) > 128)
+		return complain(&r, "cn", "must have 1 to 128 bytes");
+	c->timeout = 30;
+	c->max_attempts = 20;
+	c->max_age = 3 * 86400;
+	c->concurrency = 4;
+	enabled = first(&r, "provEnabled");
+	c->enabled = !enabled || strcasecmp(enabled, "FALSE") != 0;
+	c->secret_file = first(&r, "provSecretFile");
+	int rc = read_type(&r, c);
+	if (rc == 0)
+		rc = read_events(&r, c);
+	if (rc == 0)
+		rc = read_filter(&r, c);
+	if (rc == 0)
+		rc = read_attributes(&r, c);
+	if (rc == 0)
+		rc = number(&r, "provTimeout", 1, 3600, &c->timeout);
+	if (rc == 0)
+		rc = number(&r, "provMaxAttempts", 1, 100000, &c->max_attempts);
+	if (rc == 0)
+		rc = number(&r, "provMaxAge", 1, 365 * 86400, &c->max_age);
+	if (rc == 0)
+		rc = number(&r, "provConcurrency", 1, 256, &c->concurrency);
+	if (rc == 0)
+		*out = c;
+	return rc;
+}
+
+bool prov_connector_wants(const struct prov_connector *c, const char *type, const struct prov_entry *before,
+	const struct prov_entry *after)
+{
+	bool hears = c->nevent == 0;
+
+	for (size_t i = 0; i < c->nevent && !hears; i++)
+		hears = fnmatch(c->event[i], type, 0) == 0;
+	if (!hears || !c->filter)
+		return hears;
+	return (before && prov_filter_match(c->filter, before) == PROV_MATCH_TRUE) ||
+		(after && prov_filter_match(c->filter, after) == PROV_MATCH_TRUE);
+}
