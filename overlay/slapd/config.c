@@ -43,38 +43,39 @@ static int set(ConfigArgs *c);
 #define FLAG "EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7"
 #define SINGLE " SINGLE-VALUE"
 
+/* No argument types and counts: what slapd finds wrong by itself it logs only with -d config. */
 ConfigTable prov_config_table[] = {
-	{ "provision-policy", "dn", 2, 2, 0, ARG_DN | ARG_QUOTE | ARG_MAGIC | POLICY, set,
+	{ "provision-policy", "dn", 0, 0, 0, ARG_QUOTE | ARG_MAGIC | POLICY, set,
 		AT("1", "olcProvisionPolicy", "Subtree that holds roles, pools and connectors",
 			DN SINGLE),
 		NULL, { NULL } },
-	{ "provision-accounts", "ldap-url", 2, 2, 0, ARG_QUOTE | ARG_MAGIC | ACCOUNTS, set,
+	{ "provision-accounts", "ldap-url", 0, 0, 0, ARG_QUOTE | ARG_MAGIC | ACCOUNTS, set,
 		AT("2", "olcProvisionAccounts", "Entries that are accounts: base, scope, filter",
 			TEXT),
 		NULL, { NULL } },
-	{ "provision-state", "directory", 2, 2, 0, ARG_STRING | ARG_QUOTE | ARG_MAGIC | STATE, set,
+	{ "provision-state", "directory", 0, 0, 0, ARG_QUOTE | ARG_MAGIC | STATE, set,
 		AT("3", "olcProvisionState", "Directory of the trail and the outbox", TEXT SINGLE),
 		NULL, { NULL } },
-	{ "provision-on-delete", "allow|preserve|deny", 2, 2, 0, ARG_STRING | ARG_MAGIC | ON_DELETE,
-		set, AT("4", "olcProvisionOnDelete", "What deleting an account means", TEXT SINGLE),
+	{ "provision-on-delete", "allow|preserve|deny", 0, 0, 0, ARG_MAGIC | ON_DELETE, set,
+		AT("4", "olcProvisionOnDelete", "What deleting an account means", TEXT SINGLE),
 		NULL, { NULL } },
-	{ "provision-archive", "dn", 2, 2, 0, ARG_DN | ARG_QUOTE | ARG_MAGIC | ARCHIVE, set,
+	{ "provision-archive", "dn", 0, 0, 0, ARG_QUOTE | ARG_MAGIC | ARCHIVE, set,
 		AT("5", "olcProvisionArchive", "Where preserved accounts go", DN SINGLE), NULL,
 		{ NULL } },
-	{ "provision-breaker", "count> <seconds", 3, 3, 0, ARG_MAGIC | BREAKER, set,
+	{ "provision-breaker", "count seconds", 0, 0, 0, ARG_MAGIC | BREAKER, set,
 		AT("6", "olcProvisionBreaker",
 			"Most leavers and deletes of one identity in so many seconds", TEXT SINGLE),
 		NULL, { NULL } },
-	{ "provision-memberof", "on|off", 2, 2, 0, ARG_ON_OFF | ARG_MAGIC | MEMBEROF, set,
+	{ "provision-memberof", "on|off", 0, 0, 0, ARG_MAGIC | MEMBEROF, set,
 		AT("7", "olcProvisionMemberOf", "Keep memberOf", FLAG SINGLE), NULL, { NULL } },
-	{ "provision-sessions", "on|off", 2, 2, 0, ARG_ON_OFF | ARG_MAGIC | SESSIONS, set,
+	{ "provision-sessions", "on|off", 0, 0, 0, ARG_MAGIC | SESSIONS, set,
 		AT("8", "olcProvisionSessions", "End the connections of a leaver", FLAG SINGLE),
 		NULL, { NULL } },
-	{ "provision-checkpoint", "records> <seconds", 3, 3, 0, ARG_MAGIC | CHECKPOINT, set,
+	{ "provision-checkpoint", "records seconds", 0, 0, 0, ARG_MAGIC | CHECKPOINT, set,
 		AT("9", "olcProvisionCheckpoint", "How often the trail gets a checkpoint",
 			TEXT SINGLE),
 		NULL, { NULL } },
-	{ "provision-key", "file", 2, 2, 0, ARG_STRING | ARG_QUOTE | ARG_MAGIC | KEY, set,
+	{ "provision-key", "file", 0, 0, 0, ARG_QUOTE | ARG_MAGIC | KEY, set,
 		AT("10", "olcProvisionKey", "Ed25519 key that signs checkpoints", TEXT SINGLE),
 		NULL, { NULL } },
 	{ NULL, NULL, 0, 0, 0, ARG_IGNORED, NULL, NULL, NULL, { NULL } },
@@ -128,23 +129,27 @@ static void free_dn(struct berval *dn, struct berval *ndn)
 
 static int add_dn(ConfigArgs *c, struct berval *dn, struct berval *ndn)
 {
+	struct berval bv, pretty = BER_BVNULL, normal = BER_BVNULL;
 	int rc = twice(c, dn->bv_val);
 
+	ber_str2bv(c->argv[1], 0, 0, &bv);
+	if (rc == 0 && dnPrettyNormal(NULL, &bv, &pretty, &normal, NULL) != LDAP_SUCCESS)
+		rc = refused(c, "\"%s\" is not a DN", c->argv[1]);
 	if (rc == 0 && !c->be->be_nsuffix)
 		rc = refused(c, "must come after the database's suffix");
-	if (rc == 0 && !prov_scope_inside(c->be, &c->value_ndn))
-		rc = refused(c, "\"%s\" is outside this database's suffix", c->value_dn.bv_val);
+	if (rc == 0 && !prov_scope_inside(c->be, &normal))
+		rc = refused(c, "\"%s\" is outside this database's suffix", pretty.bv_val);
 	for (BerVarray s = c->be->be_nsuffix; rc == 0 && !BER_BVISNULL(s); s++)
-		if (dn_match(s, &c->value_ndn))
+		if (dn_match(s, &normal))
 			rc = refused(c, "\"%s\" is the suffix itself: name a subtree below it",
 				s->bv_val);
 	if (rc) {
-		free_dn(&c->value_dn, &c->value_ndn);
+		free_dn(&pretty, &normal);
 		return rc;
 	}
 	free_dn(dn, ndn);
-	*dn = c->value_dn;
-	*ndn = c->value_ndn;
+	*dn = pretty;
+	*ndn = normal;
 	return 0;
 }
 
@@ -191,15 +196,13 @@ static void delete_accounts(ConfigArgs *c, struct prov_instance *pi)
 		(size_t)(pi->naccounts - at) * sizeof(*pi->accounts));
 }
 
-/* Takes c->value_string. */
 static int add_path(ConfigArgs *c, struct prov_instance *pi, char **path)
 {
 	struct prov_error err = { 0, "" };
 	struct prov_key *key = NULL;
-	char *value = c->value_string;
+	const char *value = c->argv[1];
 	int rc = twice(c, *path);
 
-	c->value_string = NULL;
 	if (rc == 0 && *value != '/')
 		rc = refused(c, "\"%s\" must be an absolute path", value);
 	/* slapd's tools may run as somebody who is kept from the key */
@@ -208,25 +211,46 @@ static int add_path(ConfigArgs *c, struct prov_instance *pi, char **path)
 		prov_key_load(value, true, &key, &err))
 		rc = refused(c, "%s", err.text);
 	prov_key_free(&key);
-	if (rc) {
-		ch_free(value);
+	if (rc)
 		return rc;
-	}
 	ch_free(*path);
-	*path = value;
+	*path = ch_strdup(value);
 	return 0;
 }
 
 static int add_on_delete(ConfigArgs *c, struct prov_instance *pi)
 {
-	int i = verb_to_mask(c->value_string, on_delete_words), rc = 0;
+	int i = verb_to_mask(c->argv[1], on_delete_words);
 
 	if (BER_BVISNULL(&on_delete_words[i].word))
-		rc = refused(c, "\"%s\" is not allow, preserve or deny", c->value_string);
+		return refused(c, "\"%s\" is not allow, preserve or deny", c->argv[1]);
+	pi->on_delete = (enum prov_on_delete)on_delete_words[i].mask;
+	return 0;
+}
+
+static int add_flag(ConfigArgs *c, bool *flag)
+{
+	const char *v = c->argv[1];
+
+	if (strcasecmp(v, "on") == 0 || strcasecmp(v, "true") == 0 || strcasecmp(v, "yes") == 0)
+		*flag = true;
+	else if (strcasecmp(v, "off") == 0 || strcasecmp(v, "false") == 0 ||
+		strcasecmp(v, "no") == 0)
+		*flag = false;
 	else
-		pi->on_delete = (enum prov_on_delete)on_delete_words[i].mask;
-	ch_free(c->value_string);
-	c->value_string = NULL;
+		return refused(c, "\"%s\" is not on or off", v);
+	return 0;
+}
+
+static int add_memberof(ConfigArgs *c, struct prov_instance *pi)
+{
+	bool flag = false;
+	int rc = add_flag(c, &flag);
+
+	if (rc == 0 && flag && prov_schema_need_memberof())
+		rc = refused(c, "cannot use memberOf as it is defined here: see the log");
+	if (rc == 0)
+		pi->memberof = flag;
 	return rc;
 }
 
@@ -277,6 +301,11 @@ static int add_checkpoint(ConfigArgs *c, struct prov_instance *pi)
 
 static int add(ConfigArgs *c, struct prov_instance *pi)
 {
+	int wanted = c->type == BREAKER || c->type == CHECKPOINT ? 2 : 1;
+
+	if (c->argc != wanted + 1)
+		return refused(c, "takes %s, not %d", wanted == 2 ? "two numbers" : "one value",
+			c->argc - 1);
 	switch (c->type) {
 	case POLICY:
 		return add_dn(c, &pi->policy_dn, &pi->policy_ndn);
@@ -291,13 +320,9 @@ static int add(ConfigArgs *c, struct prov_instance *pi)
 	case BREAKER:
 		return add_breaker(c, pi);
 	case MEMBEROF:
-		if (c->value_int && prov_schema_need_memberof())
-			return refused(c, "cannot use memberOf as it is defined here: see the log");
-		pi->memberof = c->value_int != 0;
-		return 0;
+		return add_memberof(c, pi);
 	case SESSIONS:
-		pi->sessions = c->value_int != 0;
-		return 0;
+		return add_flag(c, &pi->sessions);
 	case CHECKPOINT:
 		return add_checkpoint(c, pi);
 	case KEY:
@@ -365,20 +390,21 @@ static int emit_dn(ConfigArgs *c, struct berval *dn, struct berval *ndn)
 
 static int emit_text(ConfigArgs *c, const char *text)
 {
+	struct berval bv;
+
 	if (!text)
 		return 1;
-	c->value_string = ch_strdup(text);
+	ber_str2bv(text, 0, 0, &bv);
+	value_add_one(&c->rvalue_vals, &bv);
 	return 0;
 }
 
 static int emit_pair(ConfigArgs *c, unsigned a, unsigned b)
 {
 	char text[32];
-	struct berval bv = { .bv_val = text };
 
-	bv.bv_len = (ber_len_t)snprintf(text, sizeof(text), "%u %u", a, b);
-	value_add_one(&c->rvalue_vals, &bv);
-	return 0;
+	snprintf(text, sizeof(text), "%u %u", a, b);
+	return emit_text(c, text);
 }
 
 static int emit(ConfigArgs *c, struct prov_instance *pi)
@@ -399,11 +425,9 @@ static int emit(ConfigArgs *c, struct prov_instance *pi)
 	case BREAKER:
 		return emit_pair(c, pi->breaker_count, pi->breaker_seconds);
 	case MEMBEROF:
-		c->value_int = pi->memberof;
-		return 0;
+		return emit_text(c, pi->memberof ? "TRUE" : "FALSE");
 	case SESSIONS:
-		c->value_int = pi->sessions;
-		return 0;
+		return emit_text(c, pi->sessions ? "TRUE" : "FALSE");
 	case CHECKPOINT:
 		return emit_pair(c, pi->checkpoint_records, pi->checkpoint_seconds);
 	case KEY:

@@ -222,8 +222,8 @@ class Config:
         out.append(mdb(self.database_lines()))
         i = 0
         if self.module:
-            out.append(overlay(i, "provision", "olcProvisionConfig",
-                               number([(a, v) for _, a, v in self.provision_lines()])))
+            pairs = [(a, {"on": "TRUE", "off": "FALSE"}.get(v, v)) for _, a, v in self.provision_lines()]
+            out.append(overlay(i, "provision", "olcProvisionConfig", pairs))
             i += 1
         for name, options in self.stock():
             pairs = [(a, v) for _, a, v in self.stock_lines(name, options)]
