@@ -17,7 +17,8 @@ void prov_instance_free(struct prov_instance *pi);
  */
 int prov_runtime_policy_changed(struct prov_instance *pi, char *msg, size_t len);
 int prov_runtime_accounts_changed(struct prov_instance *pi, char *msg, size_t len);
-int prov_runtime_state_changed(struct prov_instance *pi, char *msg, size_t len); /* state dir, key, checkpoint */
+int prov_runtime_state_changed(struct prov_instance *pi, char *msg,
+	size_t len); /* state dir, key, checkpoint */
 int prov_runtime_memberof_changed(struct prov_instance *pi, char *msg, size_t len);
 
 #endif
