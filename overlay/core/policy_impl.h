@@ -1,0 +1,40 @@
+/* policy_impl.h - inside of a policy, shared by policy.c and policy_seal.c only. */
+#ifndef PROV_POLICY_IMPL_H
+#define PROV_POLICY_IMPL_H
+
+#include "policy.h"
+
+/* What a role needs until it is sealed. */
+struct role_draft {
+	struct prov_role *role;
+	size_t ninclude;
+	const struct prov_val *include_dn, *include; /* as written, normalized */
+	int mark; /* of the search for cycles: 0 new, 1 on the path, 2 done */
+};
+
+struct group_user {
+	struct prov_val ndn;
+	const struct prov_role *role;
+};
+
+struct prov_policy {
+	const struct prov_schema *schema;
+	struct prov_policy_env env;
+	struct prov_arena arena;
+	struct prov_role **role; /* sorted by ndn once sealed */
+	struct role_draft *draft; /* in the order of role */
+	size_t nrole, role_room, draft_room;
+	struct prov_val *pool; /* normalized names */
+	size_t npool, pool_room;
+	struct prov_connector **connector;
+	size_t nconnector, connector_room;
+	const struct prov_type **watched; /* sorted by address */
+	size_t nwatched, watched_room;
+	struct group_user *group_user; /* sorted by ndn, each once */
+	size_t ngroup, group_room;
+};
+
+int prov_grow(void *array, size_t n, size_t *room, size_t size);
+int prov_val_order(struct prov_val a, struct prov_val b);
+
+#endif
