@@ -1,0 +1,90 @@
+/*
+ * evaluate_impl.h - one evaluation in progress, shared by evaluate.c, held.c,
+ * desired.c, work.c and diff.c only. Everything lives in the arena.
+ */
+#ifndef PROV_EVALUATE_IMPL_H
+#define PROV_EVALUATE_IMPL_H
+
+#include "evaluate.h"
+
+struct eval_types {
+	const struct prov_type *object_class, *state, *state_since, *assigned, *timed, *exception,
+		*effective, *grant, *group;
+};
+
+/* The account while templates fill it: copies of what they change. */
+struct work {
+	struct prov_entry entry;
+	struct prov_attr *attr;
+	size_t room;
+};
+
+/* A grant with what comparing needs. */
+struct thing {
+	struct prov_grant g;
+	struct prov_val text; /* as stored; empty when new */
+	const struct prov_type *type; /* of a value */
+	struct prov_val key;   /* normalized value, group or entitlement */
+	struct prov_val value; /* as written */
+	const struct prov_role *by; /* a desired thing's role */
+	bool kept; /* an old grant that is desired still */
+};
+
+struct things {
+	size_t n, room;
+	struct thing *t;
+};
+
+struct vals {
+	size_t n, room;
+	struct prov_val *v;
+};
+
+struct eval {
+	const struct prov_policy *policy;
+	const struct prov_schema *schema;
+	const struct prov_request *req;
+	const struct prov_services *services;
+	struct prov_arena *arena;
+	struct prov_error *err;
+	struct prov_plan *plan;
+	struct eval_types type;
+	const struct prov_entry *entry; /* the account after the write, else before it */
+	struct work work;
+	size_t nheld;
+	const struct prov_role **held; /* closure, sorted by ndn */
+	bool grants_access; /* groups, entitlements and effective roles, not only attributes */
+	struct things old, want, except; /* grants as they were, as they shall be; exceptions */
+	struct vals new_exceptions;
+	size_t nmod, mod_room;
+	struct prov_mod *mod;
+	size_t nmember, member_room;
+	struct prov_member *member;
+};
+
+/* All return 0 or a prov_err with the text in ev->err. */
+
+/* evaluate.c */
+int prov_ev_push(struct prov_arena *arena, void *array, size_t n, size_t *room, size_t size);
+int prov_ev_val(struct eval *ev, struct vals *list, struct prov_val v);
+struct prov_val prov_ev_normal(struct eval *ev, const struct prov_type *type, struct prov_val v);
+bool prov_ev_excepted(const struct eval *ev, const struct thing *t);
+bool prov_ev_same_thing(const struct thing *a, const struct thing *b);
+int prov_ev_thing(struct eval *ev, struct thing *t); /* fill type, key and value from t->g */
+
+/* work.c */
+int prov_work_init(struct eval *ev);
+int prov_work_set(struct eval *ev, const struct prov_type *type, struct prov_val v);
+int prov_work_add(struct eval *ev, const struct prov_type *type, struct prov_val v);
+int prov_work_remove(struct eval *ev, const struct prov_type *type, struct prov_val key);
+
+/* held.c */
+int prov_ev_held(struct eval *ev);
+
+/* desired.c: fills ev->want */
+int prov_ev_desired(struct eval *ev);
+
+/* diff.c: fills mods, members and lists of the plan */
+int prov_ev_diff(struct eval *ev);
+
+#endif

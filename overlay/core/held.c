@@ -1,0 +1,111 @@
+/*
+ * held.c - which roles an account holds: by filter, by assignment, by inclusion.
+ */
+#include <string.h>
+
+#include "evaluate_impl.h"
+
+static int refuse(struct eval *ev, const char *attr, struct prov_val v, const char *why)
+{
+	return prov_error_set(ev->err, PROV_EREFUSED, "%s \"%.*s\": %s", attr, v.len > 200 ? 200 : (int)v.len,
+		v.data, why);
+}
+
+/* A value that the client adds in this write, as opposed to one that was there. */
+static bool is_new(const struct eval *ev, const struct prov_type *type, struct prov_val nval)
+{
+	return !prov_attr_has(prov_entry_attr(ev->req->before, type), nval);
+}
+
+static int check_timed(struct eval *ev)
+{
+	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.timed);
+
+	for (size_t i = 0; a && i < a->n; i++)
+		if (is_new(ev, ev->type.timed, a->nval[i]))
+			return refuse(ev, "provTimedRole", a->val[i], "timed roles are not supported yet by this version");
+	return 0;
+}
+
+static bool matches(const struct prov_role *r, const struct prov_entry *e)
+{
+	for (size_t i = 0; i < r->nfilter; i++)
+		if (prov_filter_match(r->filter[i], e) == PROV_MATCH_TRUE)
+			return true;
+	return false;
+}
+
+static size_t index_of(const struct prov_role *const *roles, size_t n, const struct prov_role *r)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) { /* sorted by ndn */
+		size_t mid = lo + (hi - lo) / 2;
+		struct prov_val a = roles[mid]->ndn, b = r->ndn;
+		size_t len = a.len < b.len ? a.len : b.len;
+		int d = memcmp(a.data, b.data, len);
+		if (d == 0)
+			d = (a.len > b.len) - (a.len < b.len);
+		if (d == 0)
+			return mid;
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return n;
+}
+
+struct marks {
+	const struct prov_role *const *roles;
+	size_t n;
+	unsigned char *mark;
+};
+
+static void hold(struct marks *m, const struct prov_role *r)
+{
+	for (size_t i = 0; i < r->nclosure; i++) {
+		size_t at = index_of(m->roles, m->n, r->closure[i]);
+		if (at < m->n)
+			m->mark[at] = 1;
+	}
+}
+
+static int hold_assigned(struct eval *ev, struct marks *m)
+{
+	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.assigned);
+
+	for (size_t i = 0; a && i < a->n; i++) {
+		const struct prov_role *r = prov_policy_role(ev->policy, a->nval[i]);
+		if (!r && is_new(ev, ev->type.assigned, a->nval[i]))
+			return refuse(ev, "provAssignedRole", a->val[i], "there is no such role");
+		if (r && r->status == PROV_STATUS_ACTIVE)
+			hold(m, r);
+	}
+	return 0;
+}
+
+int prov_ev_held(struct eval *ev)
+{
+	struct marks m = { NULL, 0, NULL };
+	int rc = check_timed(ev);
+
+	m.roles = prov_policy_roles(ev->policy, &m.n);
+	m.mark = prov_arena_alloc(ev->arena, m.n + 1);
+	if (rc || !m.mark)
+		return rc ? rc : PROV_ENOMEM;
+	rc = hold_assigned(ev, &m);
+	for (size_t i = 0; rc == 0 && i < m.n; i++)
+		if (m.roles[i]->status == PROV_STATUS_ACTIVE && m.roles[i]->nfilter &&
+			matches(m.roles[i], ev->req->after))
+			hold(&m, m.roles[i]);
+	for (size_t i = 0; i < m.n; i++)
+		ev->nheld += m.mark[i];
+	ev->held = prov_arena_array(ev->arena, ev->nheld + 1, sizeof(*ev->held));
+	if (!ev->held)
+		return PROV_ENOMEM;
+	for (size_t i = 0, n = 0; i < m.n; i++)
+		if (m.mark[i])
+			ev->held[n++] = m.roles[i];
+	return rc;
+}
