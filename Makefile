@@ -183,7 +183,7 @@ build/provd: $(call objects,build,$(SRC_provd))
 build/provctl: $(call objects,build,$(SRC_provctl))
 build/provd build/provctl: $(call objects,build,$(SRC_common)) build/libstore.a build/libcore.a
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -Wl,-z,relro,-z,now $(LIBS_tools)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,-z,relro,-z,now $(LIBS_tools)
 
 # -- tests: tests/run.py does the counting ---------------------------------------------------
 

@@ -2,6 +2,7 @@
  * op.c - the hooks: which operation goes which way. Decides, never does.
  */
 #include "account.h"
+#include "control.h"
 #include "flow.h"
 #include "group.h"
 #include "hooks.h"
@@ -45,6 +46,12 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 	*rc = prov_session_check(pi, op, rs);
 	if (*rc)
 		return true;
+	const char *wrong = prov_control_check(op);
+	if (wrong) {
+		send_ldap_error(op, rs, LDAP_PROTOCOL_ERROR, wrong);
+		*rc = rs->sr_err;
+		return true;
+	}
 	if (prov_txn_joined(op)) {
 		send_ldap_error(op, rs, LDAP_UNWILLING_TO_PERFORM,
 			"provision: LDAP transactions (RFC 5805) are not supported on this database");

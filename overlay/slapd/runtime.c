@@ -7,6 +7,7 @@
  */
 #include "capture.h"
 #include "config.h"
+#include "control.h"
 #include "follow.h"
 #include "guard.h"
 #include "hooks.h"
@@ -31,6 +32,7 @@ int prov_db_init(BackendDB *be, ConfigReply *cr)
 		return 1;
 	pi->on = on;
 	on->on_bi.bi_private = pi;
+	prov_control_attach(be);
 	return 0;
 }
 
@@ -210,6 +212,6 @@ void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 		snprintf(out->policy_error, sizeof(out->policy_error), "%s", prov_snapshot_error(s));
 	prov_relay_error(pi, out->info, sizeof(out->info));
 	if (!out->info[0] && f.total && f.done < f.total)
-		snprintf(out->info, sizeof(out->info), "following %s", f.role);
+		snprintf(out->info, sizeof(out->info), "following %.200s", f.role);
 	prov_snapshot_put(&s);
 }
