@@ -102,7 +102,8 @@ static int preserve(struct prov_write *w)
 		slap_mods_free(mods, 1);
 		return prov_write_refuse(w, LDAP_OTHER);
 	}
-	prov_txn_take_csn(w->txn);
+	w->txn->answered = true; /* the client's delete itself is not run */
+	w->txn->err = LDAP_SUCCESS;
 	rc = prov_txn_rename(w->txn, w->before->e_name, w->before->e_nname, pi->archive_dn, pi->archive_ndn,
 		mods, &w->err);
 	if (rc == LDAP_SUCCESS)

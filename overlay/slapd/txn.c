@@ -118,8 +118,10 @@ int prov_txn_run(struct prov_txn *t)
 	op->o_callback = &cb;
 	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
 	op->o_callback = saved;
-	if (t->answered && t->err == LDAP_SUCCESS && !BER_BVISEMPTY(&op->o_csn))
+	if (t->answered && t->err == LDAP_SUCCESS && !BER_BVISEMPTY(&op->o_csn)) {
+		slap_graduate_commit_csn(op);
 		slap_queue_csn(op, &op->o_csn); /* the backend has graduated it, we commit later */
+	}
 	return t->answered ? t->err : LDAP_OTHER;
 }
 
@@ -128,9 +130,8 @@ void prov_txn_take_csn(struct prov_txn *t)
 	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
 	struct berval csn = { sizeof(buf), buf };
 
-	slap_get_csn(t->op, &csn, 1);
-	t->answered = true;
-	t->err = LDAP_SUCCESS;
+	if (BER_BVISEMPTY(&t->op->o_csn))
+		slap_get_csn(t->op, &csn, 1);
 }
 
 static struct prov_substep *substep_new(struct prov_txn *t, ber_tag_t tag, struct berval dn,

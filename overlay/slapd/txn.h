@@ -49,7 +49,8 @@ int prov_txn_modify(struct prov_txn *t, struct berval dn, struct berval ndn, Mod
 /* An internal rename (the client's delete kept as a move); takes mods. */
 int prov_txn_rename(struct prov_txn *t, struct berval dn, struct berval ndn, struct berval new_sup,
 	struct berval new_nsup, Modifications *mods, struct prov_error *err);
-/* A CSN for a client operation that the backend will not run itself. */
+/* Give the client's operation its CSN now, before any internal write has one: consumers
+ * see it first. */
 void prov_txn_take_csn(struct prov_txn *t);
 /* The LMDB transaction (of back-mdb's own LMDB). */
 void *prov_txn_mdb(struct prov_txn *t);

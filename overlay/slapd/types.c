@@ -38,7 +38,7 @@ static enum prov_order order_of(AttributeDescription *ad)
 
 	if (!mr)
 		return PROV_ORDER_NONE;
-	if (strncmp(mr->smr_str.bv_val, "integer", 7) == 0)
+	if (mr->smr_oid && strcmp(mr->smr_oid, "2.5.13.15") == 0) /* integerOrderingMatch */
 		return PROV_ORDER_INTEGER;
 	return PROV_ORDER_OCTETS;
 }

@@ -79,6 +79,7 @@ int prov_write_begin(struct prov_write *w)
 	} else if (prov_txn_begin(w->txn, w->pi, w->op, &w->err)) {
 		w->rs->sr_err = LDAP_OTHER;
 	} else {
+		prov_txn_take_csn(w->txn);
 		w->snap = prov_snapshot_get(w->pi);
 		w->policy = w->snap ? prov_snapshot_policy(w->snap) : NULL;
 		return 0;
