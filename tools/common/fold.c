@@ -1,0 +1,174 @@
+/* fold.c - see fold.h. Pure; its one failure is no memory. */
+#include "fold.h"
+
+#include <ctype.h>
+#include <ldap.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+static size_t squeeze(char *s, size_t len)
+{
+	size_t o = 0;
+	for (size_t i = 0; i < len; i++) {
+		int space = s[i] == ' ' || s[i] == '\t' || s[i] == '\r' || s[i] == '\n';
+		if (!space)
+			s[o++] = s[i];
+		else if (o && s[o - 1] != ' ')
+			s[o++] = ' ';
+	}
+	while (o && s[o - 1] == ' ')
+		o--;
+	return o;
+}
+
+char *prov_fold_text(const char *s, size_t len)
+{
+	char *out;
+	size_t n;
+	int ascii = 1;
+	for (size_t i = 0; i < len && ascii; i++)
+		ascii = !((unsigned char)s[i] & 0x80);
+	if (ascii || u8_check((const uint8_t *)s, len)) {
+		out = malloc(len + 1);
+		if (!out)
+			return NULL;
+		for (size_t i = 0; i < len; i++)
+			out[i] = (char)((unsigned char)s[i] < 0x80 ? tolower((unsigned char)s[i])
+								   : s[i]);
+		n = squeeze(out, len);
+	} else {
+		size_t got = 0;
+		uint8_t *f = u8_casefold((const uint8_t *)s, len, NULL, UNINORM_NFKC, NULL, &got);
+		if (!f)
+			return NULL;
+		n = squeeze((char *)f, got);
+		out = realloc(f, n + 1);
+		if (!out) {
+			free(f);
+			return NULL;
+		}
+	}
+	out[n] = '\0';
+	return out;
+}
+
+/* The spellings of the naming attributes in use (RFC 4519, 2) that have two names. */
+static const char *const alias[][2] = {
+	{ "commonname", "cn" },
+	{ "surname", "sn" },
+	{ "userid", "uid" },
+	{ "domaincomponent", "dc" },
+	{ "countryname", "c" },
+	{ "localityname", "l" },
+	{ "stateorprovincename", "st" },
+	{ "organizationname", "o" },
+	{ "organizationalunitname", "ou" },
+	{ "streetaddress", "street" },
+	{ "2.5.4.3", "cn" },
+	{ "2.5.4.11", "ou" },
+	{ "2.5.4.10", "o" },
+	{ "0.9.2342.19200300.100.1.1", "uid" },
+	{ "0.9.2342.19200300.100.1.25", "dc" },
+};
+
+/* Hex for what separates, so that a raw ',' in the result always ends an RDN. */
+static void put_value(FILE *out, const char *v)
+{
+	for (; *v; v++) {
+		if (strchr(",+=\\", *v))
+			fprintf(out, "\\%02x", (unsigned char)*v);
+		else
+			fputc(*v, out);
+	}
+}
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "type=value", folded; malloc'ed or NULL. */
+static char *fold_ava(const LDAPAVA *a)
+{
+	char *type = prov_fold_text(a->la_attr.bv_val, a->la_attr.bv_len);
+	char *value = prov_fold_text(a->la_value.bv_val, a->la_value.bv_len);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = type && value ? open_memstream(&text, &len) : NULL;
+	if (out) {
+		const char *name = type;
+		for (size_t i = 0; i < sizeof(alias) / sizeof(alias[0]); i++)
+			if (!strcmp(type, alias[i][0]))
+				name = alias[i][1];
+		fprintf(out, "%s=%s", name, a->la_flags & LDAP_AVA_BINARY ? "#" : "");
+		put_value(out, value);
+		if (fclose(out)) {
+			free(text);
+			text = NULL;
+		}
+	}
+	free(type);
+	free(value);
+	return text;
+}
+
+static int put_rdn(FILE *out, LDAPRDN rdn)
+{
+	enum { MOST = 16 };
+	char *ava[MOST];
+	int n = 0, rc = 0;
+	for (; rdn[n] && n < MOST; n++) {
+		ava[n] = fold_ava(rdn[n]);
+		if (!ava[n])
+			break;
+	}
+	if (rdn[n])
+		rc = -1;
+	else
+		qsort(ava, (size_t)n, sizeof(*ava), text_order);
+	for (int i = 0; i < n; i++) {
+		fprintf(out, "%s%s", i ? "+" : "", ava[i]);
+		free(ava[i]);
+	}
+	return rc;
+}
+
+char *prov_fold_dn(const char *s, size_t len)
+{
+	LDAPDN dn = NULL;
+	char *text = strndup(s, len), *got = NULL;
+	size_t n = 0;
+	int rc = 0;
+	if (!text)
+		return NULL;
+	if (!len || ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) || !dn) {
+		free(text);
+		return prov_fold_text(s, len);
+	}
+	FILE *out = open_memstream(&got, &n);
+	for (int i = 0; out && !rc && dn[i]; i++) {
+		if (i)
+			fputc(',', out);
+		rc = put_rdn(out, dn[i]);
+	}
+	if (out && (fclose(out) || rc)) {
+		free(got);
+		got = NULL;
+	}
+	ldap_dnfree(dn);
+	free(text);
+	return got;
+}
+
+int prov_fold_dn_within(const char *dn, const char *base)
+{
+	size_t n = strlen(dn), m = strlen(base);
+	if (!m)
+		return 1;
+	return n >= m && !strcmp(dn + n - m, base) && (n == m || dn[n - m - 1] == ',');
+}

@@ -1,0 +1,21 @@
+/*
+ * fold.h - texts and DNs in a form in which equal ones compare equal.
+ *
+ * Without the server's schema: every value is taken as caseIgnoreMatch (RFC 4518:
+ * case folded, compatibility forms composed, runs of spaces are one). That is right
+ * for what names people and groups; a directory that tells entries apart by case alone
+ * sees them as one here, so callers ask the server before they act on a difference.
+ */
+#ifndef PROV_FOLD_H
+#define PROV_FOLD_H
+
+#include <stddef.h>
+
+/* malloc'ed; NULL when there is no memory. Bytes that are not UTF-8 are kept as they are. */
+char *prov_fold_text(const char *s, size_t len);
+/* A DN (RFC 4514) folded, a key to compare and not to show; one that does not parse is folded as a text. malloc'ed or NULL. */
+char *prov_fold_dn(const char *s, size_t len);
+/* Is folded DN dn the same as or below folded DN base? The empty base holds everything. */
+int prov_fold_dn_within(const char *dn, const char *base);
+
+#endif
