@@ -1,0 +1,36 @@
+/*
+ * explain_value.h - explain narrowed to one thing, there or not.
+ */
+#ifndef PROV_CTL_EXPLAIN_VALUE_H
+#define PROV_CTL_EXPLAIN_VALUE_H
+
+#include <jansson.h>
+
+#include "explain.h"
+
+enum explain_what { EXPLAIN_GROUP, EXPLAIN_ROLE, EXPLAIN_ATTRIBUTE, EXPLAIN_ENTITLEMENT };
+
+struct explain_value {
+	enum explain_what what;
+	char *shown, *key; /* key: as in explain_thing */
+	char *attr;        /* folded, for an attribute */
+	const struct explain_role *role;
+};
+
+/*
+ * Find out what VALUE means: a DN below the suffix is a role or a group; "attr=value" or
+ * "attr: value" an attribute's value; an entitlement that some role or grant names; else a
+ * group or role by its cn, else any attribute that has it. An attribute's value that nobody
+ * granted joins x->thing, so that the trail can tell who set it. PROV_EINVAL: it means nothing here.
+ */
+int explain_value_find(struct explain *x, const char *text, struct explain_value *out,
+	struct prov_error *err);
+/* Print it, text or JSON. Exit status. */
+int explain_value_print(struct explain *x, const struct explain_value *v);
+void explain_value_dispose(struct explain_value *v);
+
+/* cmd_explain.c */
+json_t *explain_thing_json(const struct explain_thing *t);
+int explain_things_print(const struct explain *x, bool granted, const char *key);
+
+#endif
