@@ -1,0 +1,172 @@
+"""A real consumer: it never applies policy again, and it blocks and cuts leavers all the same."""
+
+import ldap
+import pytest
+
+from directory import PEOPLE
+from harness import Slapd, stays, wait_until
+
+
+def provider_options(**kw):
+    return dict(overlays=[("syncprov", {"syncprov-checkpoint": "1 1", "syncprov-sessionlog": "100"})], server_id=1, **kw)
+
+
+def consumer_of(p, **kw):
+    line = (f'rid=001 provider={p.uri} binddn="{p.rootdn}" bindmethod=simple credentials={p.rootpw} '
+            f'searchbase="{p.suffix}" type=refreshAndPersist retry="1 +" schemachecking=off')
+    c = Slapd(base=False, server_id=None, database=[
+        ("syncrepl", "olcSyncrepl", line), ("updateref", "olcUpdateRef", p.uri)], **kw)
+    c.expect_log("syncrepl|do_sync|dn_callback|be_modify|is not in the list|consumer state|refreshDelete|null_callback|"
+                 "operation for internal|slap_client_connect|conn=|rid=001")
+    wait_until(lambda: c.admin.get(p.suffix) is not None, 20, "the consumer has the tree")
+    return c
+
+
+@pytest.fixture
+def pair(make_slapd):
+    p = make_slapd(**provider_options())
+    for g in ("sales", "it"):
+        p.group(g)
+    p.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales", provTemplate="add description: sells")
+    p.account("ada", departmentNumber="sales")
+    c = consumer_of(p)
+    wait_until(lambda: same(p, c), 20, "the consumer has everything")
+    yield p, c
+    c.close()
+
+
+def same(p, c):
+    def whole(s):
+        return sorted((e.dn, sorted((a, tuple(sorted(map(str, v)))) for a, v in e.items()
+                                    if a not in ("contextcsn", "entrydn", "subschemasubentry", "hassubordinates")))
+                      for e in s.admin.search(p.suffix))
+    try:
+        return whole(p) == whole(c)
+    except ldap.NO_SUCH_OBJECT:
+        return False
+
+
+def test_everything_is_replicated_exactly(pair):
+    p, c = pair
+    p.account("bob", departmentNumber="sales")
+    p.set("ada", departmentNumber="it")
+    p.admin.rename(p.person_dn("bob"), "uid=robert")
+    wait_until(lambda: same(p, c), 10, "the consumer is the same")
+    assert c.roles_of("robert") == ["sales"] and c.members("sales") == ["robert"]
+    p.admin.delete(p.person_dn("robert"))
+    wait_until(lambda: same(p, c), 10, "the consumer is the same")
+    stays(lambda: same(p, c), 0.3)
+
+
+def test_the_consumer_fires_no_events_and_writes_no_trail(pair):
+    p, c = pair
+    p.account("bob", departmentNumber="sales")
+    p.leave("bob")
+    wait_until(lambda: same(p, c))
+    assert c.trail() == [] and c.events() == []
+
+
+def test_a_leaver_is_cut_and_refused_on_the_consumer(pair):
+    p, c = pair
+    conn = c.client(p.person_dn("ada"), "ada-pw", uri=c.uri)
+    scram = c.client(uri=c.uri)
+    scram.scram("ada", "ada-pw")
+    assert conn.whoami() == f"dn:{p.person_dn('ada')}"
+    p.leave("ada")
+    wait_until(conn.closed, 5, "cut on the consumer")
+    wait_until(scram.closed, 5, "cut on the consumer")
+    assert not c.may_bind("ada")
+    with pytest.raises(ldap.LDAPError):
+        c.client(uri=c.uri).scram("ada", "ada-pw")
+
+
+@pytest.mark.parametrize("how", ["suspended", "delete"])
+def test_other_ways_of_leaving_cut_on_the_consumer_too(pair, how):
+    p, c = pair
+    conn = c.client(p.person_dn("ada"), "ada-pw", uri=c.uri)
+    if how == "delete":
+        p.admin.delete(p.person_dn("ada"))
+    else:
+        p.state_of("ada", how)
+    wait_until(conn.closed, 5, "cut on the consumer")
+    assert not c.may_bind("ada")
+
+
+def test_a_restored_account_can_bind_on_the_consumer_again(pair):
+    p, c = pair
+    p.state_of("ada", "suspended")
+    wait_until(lambda: not c.may_bind("ada"))
+    p.state_of("ada", "active")
+    wait_until(lambda: c.may_bind("ada"))
+
+
+def test_a_consumer_that_was_down_blocks_at_once_when_it_is_back(pair):
+    p, c = pair
+    c.stop()
+    p.leave("ada")
+    p.account("bob", departmentNumber="sales")
+    c.start()
+    wait_until(lambda: c.admin.get(p.suffix) is not None and same(p, c), 20)
+    assert not c.may_bind("ada") and c.may_bind("bob")
+
+
+def test_a_policy_change_is_taken_over_by_the_consumer(pair):
+    p, c = pair
+    before = int(c.monitor().one("provMonitorPolicyGeneration"))
+    p.role("it", provAssignFilter="(departmentNumber=it)", provGroup="it")
+    wait_until(lambda: int(c.monitor().one("provMonitorPolicyGeneration")) > before)
+    wait_until(lambda: same(p, c))
+
+
+def test_a_write_to_the_consumer_is_referred(pair):
+    p, c = pair
+    with pytest.raises(ldap.REFERRAL):
+        c.set("ada", departmentNumber="it")
+    with pytest.raises(ldap.REFERRAL):
+        c.account("carl", departmentNumber="sales")
+    assert c.person("carl") is None
+
+
+def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
+    """Multi-provider: policy and events where the client wrote, nowhere else."""
+    a = make_slapd(start=False, server_id=1, overlays=["syncprov"])
+    b = make_slapd(start=False, server_id=2, overlays=["syncprov"], base=False)
+    for me, other, rid in ((a, b, "001"), (b, a, "002")):
+        me.config.database += [
+            ("syncrepl", "olcSyncrepl",
+             f'rid={rid} provider={other.uri} binddn="{me.rootdn}" bindmethod=simple credentials={me.rootpw} '
+             f'searchbase="{me.suffix}" type=refreshAndPersist retry="1 +"'),
+            ("multiprovider", "olcMultiProvider", "on")]
+        me.configure()
+        me.expect_log("syncrepl|do_sync|rid=|dn_callback|be_modify|null_callback|slap_client_connect|consumer state")
+    a.start()
+    a.group("sales")
+    a.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    b.start()
+    wait_until(lambda: b.admin.get(a.role_dn("sales")) is not None and same(a, b), 20, "b has everything")
+    a.account("ada", departmentNumber="sales")
+    wait_until(lambda: same(a, b), 10)
+    b.account("bob", departmentNumber="sales")
+    wait_until(lambda: same(a, b) and a.members("sales") == ["ada", "bob"], 10)
+    assert [r["uid"] for r in a.trail() if r["op"] == "add"] == ["ada"]
+    assert [r["uid"] for r in b.trail() if r["op"] == "add"] == ["bob"]
+    conn = a.client(f"uid=ada,{PEOPLE}", "ada-pw", uri=a.uri)
+    b.leave("ada")
+    wait_until(conn.closed, 5, "cut at the other provider")
+    wait_until(lambda: same(a, b) and a.members("sales") == ["bob"], 10)
+    assert not [r for r in a.trail() if r.get("state", {}).get("after") == "terminated"]
+
+
+def test_two_providers_never_hand_out_the_same_number(make_slapd):
+    ranges = ["1 1000 1999", "2 2000 2999"]
+    for sid, first in ((1, "1000"), (2, "2000")):
+        s = make_slapd(server_id=sid)
+        s.pool("uid", 1, provPoolRange=ranges)
+        s.role("n", provAssignFilter="(title=*)", provTemplate="default employeeNumber: {next:uid}")
+        s.account("ada", title="Dr")
+        s.account("bob", title="Dr")
+        assert s.person("ada").one("employeeNumber") == first
+        assert s.person("bob").one("employeeNumber") == str(int(first) + 1)
+        s.restart()
+        s.account("carl", title="Dr")
+        assert s.person("carl").one("employeeNumber") == str(int(first) + 2)
