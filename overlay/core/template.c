@@ -330,6 +330,12 @@ int prov_template_compile(struct prov_val line, const struct prov_schema *schema
 	if (rc == 0)
 		rc = settle(&p);
 	prov_arena_dispose(&p.scratch);
+	struct prov_val value;
+	if (rc == 0 && prov_template_literal(t, &value) && schema->validate(schema->ctx, t->type, value)) {
+		char why[128];
+		snprintf(why, sizeof(why), "the value is not one of %s", t->type->name);
+		rc = fail(&p, p.line.len - value.len, why);
+	}
 	if (rc == PROV_ENOMEM)
 		prov_error_set(err, rc, "out of memory");
 	if (rc == 0)

@@ -85,6 +85,17 @@ static bool touches_members(Modifications *mods)
 	return false;
 }
 
+/* What an overlay above notes for itself (ppolicy at a failed bind, say): no change of the account. */
+static bool is_bookkeeping(Operation *op)
+{
+	if (!op->orm_no_opattrs)
+		return false;
+	for (Modifications *m = op->orm_modlist; m; m = m->sml_next)
+		if (!is_at_operational(m->sml_desc->ad_type))
+			return false;
+	return true;
+}
+
 int prov_op_modify(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = instance_of(op);
@@ -94,6 +105,8 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 		return rc;
 	if (in_policy(pi, &op->o_req_ndn))
 		return prov_flow_policy(pi, op, rs);
+	if (is_bookkeeping(op))
+		return SLAP_CB_CONTINUE;
 	if (touches_members(op->orm_modlist))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
@@ -146,29 +159,17 @@ int prov_op_bind(Operation *op, SlapReply *rs)
 	return rs->sr_err;
 }
 
-int prov_op_search(Operation *op, SlapReply *rs)
-{
-	struct prov_instance *pi = instance_of(op);
-
-	if (!pi->snapshot)
-		return SLAP_CB_CONTINUE;
-	/* SASL asks for the password of the account that is binding: an account that may
-	 * not bind has none. */
-	if (op->o_conn && op->o_conn->c_sasl_bindop && op->ors_scope == LDAP_SCOPE_BASE &&
-		prov_session_blocked(pi, op, &op->o_req_ndn)) {
-		send_ldap_error(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
-		return rs->sr_err;
-	}
-	int rc = prov_session_check(pi, op, rs);
-	return rc ? rc : SLAP_CB_CONTINUE;
-}
-
 static int check_only(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = instance_of(op);
 	int rc = pi->snapshot ? prov_session_check(pi, op, rs) : 0;
 
 	return rc ? rc : SLAP_CB_CONTINUE;
+}
+
+int prov_op_search(Operation *op, SlapReply *rs)
+{
+	return check_only(op, rs);
 }
 
 int prov_op_compare(Operation *op, SlapReply *rs)

@@ -45,7 +45,7 @@ static uint64_t memo_of(Operation *op, uint64_t gen)
 int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
 {
 	if (BER_BVISEMPTY(&op->o_ndn) || !op->o_conn || op->o_connid == (unsigned long)-1 ||
-		SLAPD_SYNC_IS_SYNCCONN(op->o_connid) || prov_txn_publishing(op) ||
+		SLAPD_SYNC_IS_SYNCCONN(op->o_connid) || prov_txn_within_publishing(op) ||
 		!dnIsSuffix(&op->o_ndn, &pi->be->be_nsuffix[0]))
 		return 0;
 	_Atomic uint64_t *slot = &memo[op->o_connid % MEMOS];

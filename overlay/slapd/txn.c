@@ -22,6 +22,11 @@ struct prov_substep {
 
 static char publish_key; /* its address marks operations that are only shown */
 
+struct publish_mark {
+	OpExtra oe; /* first */
+	struct berval ndn; /* of the write that is shown: what other overlays write meanwhile is not */
+};
+
 bool prov_txn_joined(Operation *op)
 {
 	OpExtra *oex;
@@ -34,6 +39,17 @@ bool prov_txn_joined(Operation *op)
 }
 
 bool prov_txn_publishing(Operation *op)
+{
+	OpExtra *oex;
+
+	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
+		if (oex->oe_key == &publish_key && dn_match(&((struct publish_mark *)oex)->ndn, &op->o_req_ndn))
+			return true;
+	}
+	return false;
+}
+
+bool prov_txn_within_publishing(Operation *op)
 {
 	OpExtra *oex;
 
@@ -230,49 +246,52 @@ struct berval prov_txn_last_csn(struct prov_txn *t)
 	return csn;
 }
 
-static void unlink_moi(struct prov_txn *t)
+/*
+ * The transaction is ended here and not by bi_op_txn: that one sets the count of known
+ * attributes to 0, and after an abort does so when the next writer may be at it already.
+ */
+static MDB_txn *take_txn(struct prov_txn *t)
 {
+	MDB_txn *txn = ((mdb_op_info *)t->moi)->moi_txn;
+
 	LDAP_SLIST_REMOVE(&t->op->o_extra, t->moi, OpExtra, oe_next);
+	t->op->o_tmpfree(t->moi, t->op->o_tmpmemctx);
+	t->moi = NULL;
+	t->op->o_bd->bd_info = t->saved_info;
+	return txn;
 }
 
 int prov_txn_commit(struct prov_txn *t, struct prov_error *err)
 {
-	struct mdb_info *mdb = mdb_of(t);
-	int rc;
+	int rc = mdb_txn_commit(take_txn(t));
 
-	int ads = mdb->mi_numads;
-
-	unlink_moi(t);
-	rc = t->backend->bi_op_txn(t->op, SLAP_TXN_COMMIT, &t->moi);
-	if (rc) {
-		mdb->mi_numads = ads; /* back-mdb has zeroed it: unwinding needs the count */
-		mdb_ad_unwind(mdb, t->saved_ads);
-		prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO,
-			"the database could not commit: %s", mdb_strerror(rc));
-	}
-	t->moi = NULL;
-	t->op->o_bd->bd_info = t->saved_info;
-	return rc ? PROV_EIO : 0;
+	if (rc == 0)
+		return 0;
+	mdb_ad_unwind(mdb_of(t), t->saved_ads);
+	return prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO,
+		"the database could not commit: %s", mdb_strerror(rc));
 }
 
-void prov_txn_abort(struct prov_txn *t)
+static void drop_steps(struct prov_txn *t)
 {
-	if (!t->moi)
-		return;
-	unlink_moi(t);
-	/* Without this, attributes first used in the aborted transaction keep numbers that
-	 * are not on disk, and later entries cannot be decoded. */
-	mdb_ad_unwind(mdb_of(t), t->saved_ads);
-	t->backend->bi_op_txn(t->op, SLAP_TXN_ABORT, &t->moi);
-	mdb_of(t)->mi_numads = t->saved_ads;
-	t->moi = NULL;
-	t->op->o_bd->bd_info = t->saved_info;
 	while (t->steps) {
 		struct prov_substep *s = t->steps;
 		t->steps = s->next;
 		substep_free(s);
 	}
 	t->tail = &t->steps;
+}
+
+void prov_txn_abort(struct prov_txn *t)
+{
+	if (t->moi) {
+		/* First, while the lock is held: without this, attributes first used in the
+		 * aborted transaction keep numbers that are not on disk, and later entries
+		 * cannot be decoded. */
+		mdb_ad_unwind(mdb_of(t), t->saved_ads);
+		mdb_txn_abort(take_txn(t));
+	}
+	drop_steps(t); /* also after a failed commit: nothing of it may be shown */
 	slap_graduate_commit_csn(t->op);
 }
 
@@ -303,7 +322,7 @@ void prov_txn_publish(struct prov_txn *t)
 {
 	while (t->steps) {
 		struct prov_substep *s = t->steps;
-		OpExtra mark = { .oe_key = &publish_key };
+		struct publish_mark mark = { .oe = { .oe_key = &publish_key }, .ndn = s->ndn };
 		SlapReply rs = { REP_RESULT };
 		Operation *op = &s->op;
 
@@ -312,7 +331,7 @@ void prov_txn_publish(struct prov_txn *t)
 		s->null_cb.sc_response = slap_null_cb;
 		op->o_callback = &s->null_cb;
 		op->o_extra = t->op->o_extra;
-		LDAP_SLIST_INSERT_HEAD(&op->o_extra, &mark, oe_next);
+		LDAP_SLIST_INSERT_HEAD(&op->o_extra, &mark.oe, oe_next);
 		op->o_bd->bd_info = (BackendInfo *)t->pi->on->on_info;
 		slap_op_time(&op->o_time, &op->o_tincr);
 		if (op->o_tag == LDAP_REQ_MODIFY)

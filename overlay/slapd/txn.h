@@ -39,6 +39,8 @@ struct prov_txn {
 bool prov_txn_joined(Operation *op);
 /* Is this an internal write that is only shown to the overlays above (see publish)? */
 bool prov_txn_publishing(Operation *op);
+/* ... or something that an overlay above does while it is shown one? */
+bool prov_txn_within_publishing(Operation *op);
 
 int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op, struct prov_error *err);
 /* Run the client's own operation in the backend; its result code. */

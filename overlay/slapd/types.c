@@ -118,7 +118,9 @@ static int schema_normalize(void *ctx, const struct prov_type *type, enum prov_n
 	struct prov_val in, struct prov_arena *arena, struct prov_val *out)
 {
 	AttributeDescription *ad = prov_type_ad(type);
-	MatchingRule *mr = how == PROV_NORM_EQUALITY ? ad->ad_type->sat_equality : ad->ad_type->sat_substr;
+	/* Pieces of a substring assertion are normalized by the equality rule, too. */
+	bool possible = how == PROV_NORM_EQUALITY || ad->ad_type->sat_substr;
+	MatchingRule *mr = possible ? ad->ad_type->sat_equality : NULL;
 	const char *text = NULL;
 	struct berval bv, nbv = BER_BVNULL;
 	int rc = PROV_EINVAL;

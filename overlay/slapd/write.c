@@ -192,6 +192,28 @@ static int memberof_mods(struct prov_write *w, Modifications **list)
 	return LDAP_SUCCESS;
 }
 
+static bool plan_adds(struct prov_write *w, struct prov_val ndn)
+{
+	for (size_t i = 0; i < w->plan.nmember; i++)
+		if (w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, ndn))
+			return true;
+	return false;
+}
+
+/* A new account that some group names already. */
+static int memberof_already(struct prov_write *w, Modifications **list)
+{
+	struct prov_membership *m;
+	size_t n;
+	int rc = prov_group_memberships(w->pi, w->op, w->after->e_nname, (struct berval)BER_BVNULL, &w->arena, &m,
+		&n, &w->err);
+
+	for (size_t i = 0; rc == LDAP_SUCCESS && i < n; i++)
+		if (!plan_adds(w, m[i].ndn))
+			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.memberOf, &m[i].dn, 1, &w->err);
+	return rc;
+}
+
 int prov_write_account_mods(struct prov_write *w, Modifications **list)
 {
 	int rc = LDAP_SUCCESS;
@@ -202,6 +224,8 @@ int prov_write_account_mods(struct prov_write *w, Modifications **list)
 		if (rc == LDAP_SUCCESS && w->pi->memberof)
 			rc = memberof_mods(w, list);
 	}
+	if (rc == LDAP_SUCCESS && w->pi->memberof && !w->before)
+		rc = memberof_already(w, list);
 	if (rc == LDAP_SUCCESS)
 		rc = prov_stamp_mods(&w->stamp, w->op, w->before, list, &w->err);
 	return rc;
