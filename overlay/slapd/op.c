@@ -31,8 +31,11 @@ static bool in_policy(struct prov_instance *pi, struct berval *ndn)
 static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int *rc)
 {
 	if (prov_txn_publishing(op)) {
+		BackendInfo *saved = op->o_bd->bd_info;
 		rs->sr_err = LDAP_SUCCESS;
+		op->o_bd->bd_info = pi->on->on_info->oi_orig;
 		send_ldap_result(op, rs);
+		op->o_bd->bd_info = saved;
 		*rc = rs->sr_err;
 		return true;
 	}
@@ -85,10 +88,17 @@ static bool touches_members(Modifications *mods)
 	return false;
 }
 
+/* Done by an overlay above: as somebody else than the connection, with no control that says so. */
+static bool is_internal(Operation *op)
+{
+	return op->orm_no_opattrs ||
+		(op->o_conn && !op->o_proxy_authz && !dn_match(&op->o_ndn, &op->o_conn->c_ndn));
+}
+
 /* What an overlay above notes for itself (ppolicy at a failed bind, say): no change of the account. */
 static bool is_bookkeeping(Operation *op)
 {
-	if (!op->orm_no_opattrs)
+	if (!is_internal(op))
 		return false;
 	for (Modifications *m = op->orm_modlist; m; m = m->sml_next)
 		if (!is_at_operational(m->sml_desc->ad_type))

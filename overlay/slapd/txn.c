@@ -311,7 +311,10 @@ void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
 		list[n++] = extra;
 	list[n] = NULL;
 	rs->sr_ctrls = n ? list : NULL;
+	/* As when the backend answers itself: callbacks of other overlays write through it. */
+	t->op->o_bd->bd_info = t->backend;
 	send_ldap_result(t->op, rs);
+	t->op->o_bd->bd_info = t->saved_info;
 	rs->sr_ctrls = NULL;
 	rs->sr_text = NULL;
 	rs->sr_matched = NULL;
@@ -332,6 +335,7 @@ void prov_txn_publish(struct prov_txn *t)
 		op->o_callback = &s->null_cb;
 		op->o_extra = t->op->o_extra;
 		LDAP_SLIST_INSERT_HEAD(&op->o_extra, &mark.oe, oe_next);
+		/* the stack answers through our hook, with the marker: see op.c */
 		op->o_bd->bd_info = (BackendInfo *)t->pi->on->on_info;
 		slap_op_time(&op->o_time, &op->o_tincr);
 		if (op->o_tag == LDAP_REQ_MODIFY)
