@@ -60,7 +60,7 @@ USUAL = [re.compile(p) for p in (
     # slapd 2.5.13 says so when the last child of an entry goes in a joined transaction (ITS#10304)
     r"^mdb_delete: txn_(commit|abort \(no-op\)) failed: MDB_NOTFOUND",
     r"connection_(read\(\d+\): no connection!|input: conn=\d+ deferring operation: )",
-    r"^send_ldap_response: ber write failed",  # a cut connection's last answer
+    r"^send_(ldap_response|search_entry): (conn \d+ )? ?ber write failed",  # a cut connection's last answer
 )]
 
 

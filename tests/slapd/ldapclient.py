@@ -5,6 +5,7 @@ Owns one connection. Errors are python-ldap's own exceptions; refused() checks o
 
 import base64
 import contextlib
+import select
 
 import ldap
 import ldap.controls
@@ -133,22 +134,13 @@ class Client:
             raise
 
     def closed(self):
-        """Has the server closed its end (seen without sending anything)?"""
-        import select
-        import socket
+        """Has the server closed its end (seen without sending or reading anything)?"""
         fd = self.ld.fileno()
         if fd < 0:
             return True
-        if not select.select([fd], [], [], 0)[0]:
-            return False
-        with socket.socket(fileno=__import__("os").dup(fd)) as s:
-            try:
-                data = s.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return False
-            except ConnectionError:
-                return True
-        return data == b""
+        poll = select.poll()
+        poll.register(fd, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def close(self):
         with contextlib.suppress(ldap.LDAPError):

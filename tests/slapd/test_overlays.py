@@ -112,7 +112,7 @@ class Watch:
             try:
                 _, data, _, _, _, _ = self.c.ld.result4(self.id, all=0, timeout=0, add_ctrls=1, add_intermediates=1,
                                                         resp_ctrl_classes=KNOWN)
-            except ldap.TIMEOUT:
+            except (ldap.TIMEOUT, TypeError):  # the latter is python-ldap's way to say: nothing yet
                 return False
             if not data:
                 return False
