@@ -3,6 +3,7 @@
 
 #include <csv.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,6 @@ struct reading {
 
 static void on_head(struct reading *r, const char *s, size_t len)
 {
-	if (!r->field && len >= 3 && !memcmp(s, "\xef\xbb\xbf", 3)) { /* a byte order mark */
-		s += 3;
-		len -= 3;
-	}
 	if (len != strlen(r->src->column) || strncasecmp(s, r->src->column, len))
 		return;
 	if (r->keycol != (size_t)-1)
@@ -152,8 +149,12 @@ static int read_all(FILE *in, struct csv_parser *p, struct reading *r)
 {
 	static char block[65536];
 	size_t n;
-	while (!r->rc && (n = fread(block, 1, sizeof(block), in)) > 0) {
-		if (csv_parse(p, block, n, on_field, on_row, r) != n && !r->rc)
+	for (bool first = true; !r->rc && (n = fread(block, 1, sizeof(block), in)) > 0;
+		first = false) {
+		/* a byte order mark would hide the quote of the first column */
+		size_t skip = first && n >= 3 && !memcmp(block, "\xef\xbb\xbf", 3) ? 3 : 0;
+		n -= skip;
+		if (csv_parse(p, block + skip, n, on_field, on_row, r) != n && !r->rc)
 			return prov_error_set(r->err, PROV_EREFUSED, "%s: row %zu: %s",
 				r->src->file, r->row + 1, csv_strerror(csv_error(p)));
 	}

@@ -110,7 +110,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	if (cmd) {
 		c->opt.usage = cmd->usage;
 		c->opt.tail = cmd->tail;
-		if (prov_options_add(&c->opt, cmd->option, cmd->noption))
+		if (cmd->noption && prov_options_add(&c->opt, cmd->option, cmd->noption))
 			return ctl_nomem();
 	} else {
 		tail = all_commands();

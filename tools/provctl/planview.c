@@ -101,7 +101,7 @@ static int bookkeeping(const char *attr)
 static void put_mod(FILE *out, const json_t *mod)
 {
 	const char *op = json_string_value(json_object_get(mod, "op"));
-	const char *attr = json_string_value(json_object_get(mod, "attribute"));
+	const char *attr = json_string_value(json_object_get(mod, "attr"));
 	size_t i;
 	json_t *v;
 	char lead[16];
@@ -168,7 +168,7 @@ int planview_empty(const json_t *plan)
 	}
 	json_array_foreach(json_object_get(plan, "mods"), i, v)
 	{
-		const char *attr = json_string_value(json_object_get(v, "attribute"));
+		const char *attr = json_string_value(json_object_get(v, "attr"));
 		if (attr && !bookkeeping(attr))
 			return 0;
 	}

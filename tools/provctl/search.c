@@ -59,8 +59,9 @@ int ctl_search(struct ctl *c, const char *base, int scope, const char *filter,
 		LDAPControl *page = NULL, *ctrl[2] = { NULL, NULL };
 		struct berval next = { 0, NULL };
 		int msgid = -1;
-		int ldrc = ldap_create_page_control(c->ld, PAGE, cookie.bv_val ? &cookie : NULL,
-			'F', &page);
+		/* not critical: cn=monitor has no pages, and needs none */
+		int ldrc = ldap_create_page_control(c->ld, PAGE, cookie.bv_val ? &cookie : NULL, 0,
+			&page);
 		if (!ldrc) {
 			ctrl[0] = page;
 			ldrc = ldap_search_ext(c->ld, base, scope, filter, (char **)attrs, 0, ctrl,
