@@ -83,8 +83,8 @@ static json_t *status(const struct provd *p)
 	json_t *list = json_array();
 	for (size_t i = 0; i < p->nchannel; i++)
 		json_array_append_new(list, channel_status(p, p->channel[i]));
-	return json_pack("{s:b,s:s,s:i,s:s,s:I,s:s,s:I,s:b,s:b,s:s?,s:o}", "ok", 1, "version",
-		PROV_VERSION, "pid", (int)getpid(), "stateDir", p->dir, "uptime",
+	return json_pack("{s:b,s:b,s:s,s:i,s:s,s:I,s:s,s:I,s:b,s:b,s:s?,s:o}", "ok", 1, "running",
+		1, "version", PROV_VERSION, "pid", (int)getpid(), "stateDir", p->dir, "uptime",
 		(json_int_t)(provd_wall() - p->started), "phase",
 		p->stopping ? "draining" : "running", "last", (json_int_t)p->last,
 		"connectorsLoaded", p->loaded, "saving", !p->save_at, "directoryError",

@@ -63,6 +63,8 @@ static int spawn(const struct prov_exec_spec *spec, int in, int out, int err_fd,
 		rc = posix_spawn_file_actions_adddup2(&files, out, 1);
 	if (!rc)
 		rc = posix_spawn_file_actions_adddup2(&files, err_fd, 2);
+	if (!rc) /* ours are close-on-exec; those that we were started with may not be */
+		rc = posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	if (!rc)
 		rc = posix_spawn_file_actions_addchdir_np(&files, "/");
 	posix_spawnattr_setflags(&attr,

@@ -274,9 +274,9 @@ int main(int argc, char **argv)
 	}
 	fill_standard_fds();
 	setenv("PATH", PATH, 1); /* where programs of connectors are looked for */
-	if (!s.foreground && (make_absolute(&s.common.state) ||
-				     make_absolute(&s.common.ldap.password_file) ||
-				     go_background(&tell))) {
+	if (!s.foreground &&
+		(make_absolute(&s.common.state) || make_absolute(&s.common.ldap.password_file) ||
+			go_background(&tell))) {
 		fprintf(stderr, "provd: cannot go into the background: %s\n", strerror(errno));
 		return PROV_EXIT_CANNOT;
 	}
