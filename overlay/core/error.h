@@ -24,7 +24,7 @@ enum prov_err {
 
 struct prov_error {
 	int code;
-	char text[512]; /* UTF-8, always terminated, cut when too long */
+	char text[512]; /* one line of UTF-8, terminated, cut when too long */
 };
 
 /* Fill err (may be NULL) and return code, so that callers can `return
