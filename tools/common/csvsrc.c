@@ -57,7 +57,7 @@ int prov_csvsrc_parse(const char *name, struct prov_csvsrc *out, struct prov_err
 	}
 	if (!rc && !out->attr)
 		rc = prov_error_set(err, PROV_EINVAL, "source \"%s\": key=ATTR is missing", name);
-	if (!rc && !out->column && !(out->column = strdup(out->attr)))
+	else if (!rc && !out->column && !(out->column = strdup(out->attr)))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
 	if (rc)
 		prov_csvsrc_dispose(out);

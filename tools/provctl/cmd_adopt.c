@@ -170,8 +170,9 @@ static int do_all(struct adoption *a)
 {
 	size_t total = prov_strmap_count(a->dns);
 	bool tty = isatty(STDERR_FILENO) && arg.apply;
-	int *msgid = calloc(arg.batch, sizeof(*msgid));
-	int st = msgid ? 0 : ctl_nomem();
+	int *msgid = calloc(arg.batch, sizeof(*msgid)), st = 0;
+	if (!msgid)
+		return ctl_nomem();
 	for (size_t at = 0; !st && at < total; at += arg.batch) {
 		size_t n = total - at < arg.batch ? total - at : arg.batch;
 		st = do_batch(a, at, n, msgid);

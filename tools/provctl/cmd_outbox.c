@@ -76,8 +76,8 @@ static int see_row(void *ctx, uint64_t seq, const char *connector, const json_t 
 	snprintf(tries, sizeof(tries), "%u", d->attempts);
 	if (d->state == PROV_D_DEFERRED)
 		prov_time_rfc3339(d->next, 0, next);
-	if (next[0])
-		strcpy(next + 19, "Z");
+	if (next[0]) /* whole seconds will do */
+		memcpy(next + 19, "Z", 2);
 	return prov_table_add(l->table,
 		(const char *[]){ num, connector, prov_delivery_state_name(d->state), tries, next,
 			dot ? dot + 10 : type, dn, d->error });

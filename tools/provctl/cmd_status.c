@@ -163,7 +163,7 @@ static const char *member(const json_t *o, const char *name)
 static json_int_t number(const json_t *o, const char *name)
 {
 	const json_t *v = json_object_get(o, name);
-	return json_is_string(v) ? atoll(json_string_value(v)) : json_integer_value(v);
+	return json_is_string(v) ? strtoll(json_string_value(v), NULL, 10) : json_integer_value(v);
 }
 
 /* Does anything here want an admin? */

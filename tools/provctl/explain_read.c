@@ -139,13 +139,17 @@ static int see_group(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err
 	char *dn = ldap_get_dn(ld, e);
 	char *key = dn ? prov_fold_dn(dn, strlen(dn)) : NULL;
 	bool known = false;
-	int rc = key ? 0 : nomem(err);
-	for (size_t i = 0; !rc && i < x->nthing; i++) {
+	int rc = 0;
+	if (!key) {
+		ldap_memfree(dn);
+		return nomem(err);
+	}
+	for (size_t i = 0; i < x->nthing; i++) {
 		struct explain_thing *t = &x->thing[i];
 		if (!strcmp(t->kind, "group") && !strcmp(t->key, key))
 			known = t->present = true;
 	}
-	if (!rc && !known) {
+	if (!known) {
 		struct explain_thing *t = new_thing(x);
 		if (t) {
 			t->kind = t->mode = "group";

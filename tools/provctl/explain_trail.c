@@ -117,11 +117,13 @@ static int walk_trail(struct explain *x, const char *dir, struct prov_error *err
 	struct prov_kv_txn *t = NULL;
 	json_t *dn = json_string(x->dn);
 	struct walk w = { x, dn ? json_dumps(dn, JSON_ENCODE_ANY) : NULL, 0 };
-	int rc = w.dn_json ? 0 : prov_error_set(err, PROV_ENOMEM, "no memory");
-	if (!rc)
+	int rc;
+	if (w.dn_json) {
 		w.dn_len = strlen(w.dn_json);
-	if (!rc)
 		rc = prov_statedir_open(dir, false, &state, err);
+	} else {
+		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+	}
 	if (!rc)
 		rc = prov_kv_begin(prov_statedir_kv(state), false, &t, err);
 	if (!rc)

@@ -41,7 +41,9 @@ int provdctl_ask(const char *dir, const json_t *request, json_t **answer, struct
 	FILE *f = NULL;
 	int fd = -1, rc;
 	*answer = NULL;
-	rc = line ? dial(dir, &fd, err) : prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (!line)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	rc = dial(dir, &fd, err);
 	if (rc)
 		goto out;
 	size_t len = strlen(line);

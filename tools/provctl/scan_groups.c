@@ -192,8 +192,9 @@ static int granted_now(struct scan *s, const struct suspect *x, bool *yes, struc
 	struct prov_arena arena = PROV_ARENA_INIT;
 	LDAPMessage *m = NULL;
 	char *want = prov_fold_dn(x->group, strlen(x->group));
-	int rc =
-		want ? ctl_read(s->ctl, s->person[x->person].dn, NULL, attrs, &m, err) : nomem(err);
+	if (!want)
+		return nomem(err);
+	int rc = ctl_read(s->ctl, s->person[x->person].dn, NULL, attrs, &m, err);
 	struct berval **v = rc
 		? NULL
 		: ldap_get_values_len(s->ctl->ld, ldap_first_entry(s->ctl->ld, m), attrs[0]);

@@ -11,16 +11,22 @@
 
 #include "ctl.h"
 #include "search.h"
+#include "table.h"
 
 int ctl_say(const char *fmt, ...)
 {
+	char *text = NULL;
 	va_list ap;
-	fflush(stdout);
-	fputs("provctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* texts hold the server's words and the directory's names */
+	char *safe = n < 0 ? NULL : prov_text_safe(text, (size_t)n);
+	fflush(stdout);
+	fprintf(stderr, "provctl: %s\n", safe ? safe : "no memory");
+	free(safe);
+	if (n >= 0)
+		free(text);
 	return PROV_EXIT_CANNOT;
 }
 
