@@ -222,7 +222,11 @@ fuzz: $(FUZZ:%=build/fuzz/%)
 demo: all
 	@tests/demo/run
 
-bench: all
+build/bench/load: tests/bench/load.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< -lldap -llber -lpthread
+
+bench: all build/bench/load
 	@$(PYTHON) tests/bench/run
 
 # for scripts/lint.sh: the flags that files of DIR are compiled with

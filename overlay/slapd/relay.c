@@ -20,6 +20,9 @@
 #define KEEP_EVENTS 100000
 #define TRIM_EVERY 1000
 #define TRIM_MOST 4096
+/* Under load a batch begins at most this often, so that its fsync does not compete with
+ * every commit of the database; a change after a pause is taken at once. */
+#define APART_NS 10000000L
 
 struct prov_relay {
 	struct prov_instance *pi;
@@ -34,6 +37,7 @@ struct prov_relay {
 	uint64_t policy_seen;
 	uint64_t since_checkpoint, since_trim;
 	time_t last_checkpoint;
+	struct timespec last_batch; /* monotonic */
 	unsigned pause;
 };
 
@@ -292,6 +296,20 @@ static void wait_for_work(struct prov_relay *r, unsigned seconds)
 	pthread_mutex_unlock(&r->mutex);
 }
 
+static void keep_apart(struct prov_relay *r)
+{
+	struct timespec now, rest = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long gone = (now.tv_sec - r->last_batch.tv_sec > 1)
+		? APART_NS
+		: (now.tv_sec - r->last_batch.tv_sec) * 1000000000L + now.tv_nsec - r->last_batch.tv_nsec;
+	if (gone >= 0 && gone < APART_NS) {
+		rest.tv_nsec = APART_NS - gone;
+		nanosleep(&rest, NULL);
+	}
+}
+
 static bool stopping(struct prov_relay *r)
 {
 	pthread_mutex_lock(&r->mutex);
@@ -305,7 +323,10 @@ static void *relay_main(void *arg)
 	struct prov_relay *r = arg;
 
 	while (!stopping(r)) {
-		if (relay_all(r) == 0) {
+		keep_apart(r);
+		int rc = relay_all(r);
+		clock_gettime(CLOCK_MONOTONIC, &r->last_batch);
+		if (rc == 0) {
 			r->pause = 0;
 			/* woken by writes; a checkpoint may be due without one */
 			wait_for_work(r, r->since_checkpoint ? 1 + r->pi->checkpoint_seconds : 3600);
