@@ -140,6 +140,35 @@ def test_an_attribute_that_a_class_requires_stays_when_its_role_goes(s):
     assert s.person("bob")["sn"] == ["Doctor"]
 
 
+@pytest.mark.parametrize("how", ["move", "terminate", "suspend and delete"])
+def test_a_class_that_a_role_added_stays_while_a_value_that_stays_needs_it(s, how):
+    s.pool("uid", 1000)
+    s.role("unix", provAssignFilter="(title=Dr)", provTemplate=[
+        "add objectClass: posixAccount", "default uidNumber: {next:uid}", "default gidNumber: 100",
+        "enforce homeDirectory: /home/{uid}"])
+    s.set("ada", title="Dr")
+    if how == "move":
+        s.set("ada", title="Mr")
+    elif how == "terminate":
+        s.leave("ada")
+    else:
+        s.state_of("ada", "suspended")
+        s.admin.delete(s.person_dn("ada"))
+        return
+    e = s.person("ada")
+    assert e.one("uidNumber") == "1000", "a default stays"
+    assert "posixAccount" in e["objectClass"] and s.roles_of("ada") == (["employee", "sales"] if how == "move" else [])
+
+
+def test_a_class_that_a_role_added_goes_when_nothing_needs_it(s):
+    s.role("extra", provAssignFilter="(title=Dr)", provTemplate=["add objectClass: labeledURIObject",
+                                                               "add labeledURI: http://x/{uid}"])
+    s.set("ada", title="Dr")
+    assert "labeledURIObject" in s.person("ada")["objectClass"]
+    s.set("ada", title="Mr")
+    assert "labeledURIObject" not in s.person("ada")["objectClass"] and s.person("ada")["labeledURI"] == []
+
+
 def test_a_number_once_given_is_kept(s):
     s.pool("uid", 1000)
     s.role("n", provAssignFilter="(title=*)", provTemplate="add employeeNumber: {next:uid}")
