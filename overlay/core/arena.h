@@ -15,10 +15,13 @@ struct prov_arena {
 	struct prov_arena_block *head;
 };
 
-#define PROV_ARENA_INIT { NULL }
+#define PROV_ARENA_INIT \
+	{ \
+		NULL \
+	}
 
 void *prov_arena_alloc(struct prov_arena *a, size_t size); /* zeroed, aligned for any type */
-void *prov_arena_array(struct prov_arena *a, size_t n, size_t size); /* overflow-checked */
+void *prov_arena_array(struct prov_arena *a, size_t n, size_t size);       /* overflow-checked */
 char *prov_arena_strndup(struct prov_arena *a, const char *s, size_t len); /* terminated */
 char *prov_arena_printf(struct prov_arena *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -141,8 +141,8 @@ static void forget(struct prov_breaker *b, int64_t now, unsigned count, unsigned
 	}
 }
 
-int prov_breaker_count(struct prov_breaker *b, struct prov_val identity, int64_t now, unsigned count,
-	unsigned seconds)
+int prov_breaker_count(struct prov_breaker *b, struct prov_val identity, int64_t now,
+	unsigned count, unsigned seconds)
 {
 	struct identity *i;
 

@@ -36,7 +36,8 @@ static int complain(const struct reader *r, const char *name, const char *why)
 		r->e->dn.len > 150 ? 150 : (int)r->e->dn.len, r->e->dn.data, name, why);
 }
 
-static int number(const struct reader *r, const char *name, unsigned least, unsigned most, unsigned *out)
+static int number(const struct reader *r, const char *name, unsigned least, unsigned most,
+	unsigned *out)
 {
 	const char *s = first(r, name);
 	char why[64];
@@ -88,10 +89,13 @@ static int read_attributes(const struct reader *r, struct prov_connector *c)
 	if (!c->attr)
 		return PROV_ENOMEM;
 	for (size_t i = 0; i < a->n; i++) {
-		const struct prov_type *t = r->schema->type(r->schema->ctx, a->val[i].data, a->val[i].len);
+		const struct prov_type *t =
+			r->schema->type(r->schema->ctx, a->val[i].data, a->val[i].len);
 		char why[128];
 		if (!t || t->secret) {
-			snprintf(why, sizeof(why), t ? "\"%.*s\" is a secret and never leaves" : "unknown attribute \"%.*s\"",
+			snprintf(why, sizeof(why),
+				t ? "\"%.*s\" is a secret and never leaves"
+				  : "unknown attribute \"%.*s\"",
 				a->val[i].len > 60 ? 60 : (int)a->val[i].len, a->val[i].data);
 			return complain(r, "provAttribute", why);
 		}
@@ -114,7 +118,8 @@ static int read_type(const struct reader *r, struct prov_connector *c)
 	for (int i = 0; known_types[i]; i++)
 		if (strcmp(c->type, known_types[i]) == 0)
 			return 0;
-	snprintf(why, sizeof(why), "\"%.60s\" is not supported by this version (it knows: exec)", c->type);
+	snprintf(why, sizeof(why), "\"%.60s\" is not supported by this version (it knows: exec)",
+		c->type);
 	return complain(r, "provConnectorType", why);
 }
 
@@ -175,8 +180,8 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 	return rc;
 }
 
-bool prov_connector_wants(const struct prov_connector *c, const char *type, const struct prov_entry *before,
-	const struct prov_entry *after)
+bool prov_connector_wants(const struct prov_connector *c, const char *type,
+	const struct prov_entry *before, const struct prov_entry *after)
 {
 	bool hears = c->nevent == 0;
 

@@ -39,11 +39,16 @@ static int want_access(struct eval *ev, const struct prov_role *r)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < r->ngroup; i++) {
-		struct thing t = { .g = { .kind = PROV_KIND_GROUP, .role = r->dn, .what = r->group_dn[i] }, .by = r };
+		struct thing t = {
+			.g = { .kind = PROV_KIND_GROUP, .role = r->dn, .what = r->group_dn[i] },
+			.by = r
+		};
 		rc = want(ev, &t);
 	}
 	for (size_t i = 0; rc == 0 && i < r->nentitlement; i++) {
-		struct thing t = { .g = { .kind = PROV_KIND_ENTITLEMENT, .role = r->dn, .what = r->entitlement[i] },
+		struct thing t = { .g = { .kind = PROV_KIND_ENTITLEMENT,
+					   .role = r->dn,
+					   .what = r->entitlement[i] },
 			.by = r };
 		rc = want(ev, &t);
 	}
@@ -83,8 +88,9 @@ static int refuse_line(struct eval *ev, const struct line *l, int rc)
 
 	if (rc == PROV_ENOMEM)
 		return rc;
-	prov_error_prefix(ev->err, "role \"%.*s\", template \"%.*s\"", l->role->dn.len > 120 ? 120 : (int)l->role->dn.len,
-		l->role->dn.data, line.len > 120 ? 120 : (int)line.len, line.data);
+	prov_error_prefix(ev->err, "role \"%.*s\", template \"%.*s\"",
+		l->role->dn.len > 120 ? 120 : (int)l->role->dn.len, l->role->dn.data,
+		line.len > 120 ? 120 : (int)line.len, line.data);
 	return rc == PROV_ENOENT || rc == PROV_EINVAL ? PROV_EREFUSED : rc;
 }
 
@@ -109,8 +115,8 @@ static int expand(struct eval *ev, struct line *l)
 	} else if (mode == PROV_MODE_DEFAULT && has_value(&ev->work.entry, type)) {
 		return 0; /* the account has its own */
 	} else {
-		rc = prov_template_expand(l->t, &ev->work.entry, ev->schema, ev->services, ev->req->now, ev->arena, &v,
-			ev->err);
+		rc = prov_template_expand(l->t, &ev->work.entry, ev->schema, ev->services,
+			ev->req->now, ev->arena, &v, ev->err);
 		if (rc)
 			return rc;
 	}
@@ -144,7 +150,8 @@ static void see_read(void *ctx, const struct prov_type *type)
 	struct lines *ls = ctx;
 
 	for (size_t i = 0; i < ls->n && !ls->waits; i++)
-		ls->waits = !ls->l[i].done && &ls->l[i] != ls->at && prov_type_is(prov_template_type(ls->l[i].t), type);
+		ls->waits = !ls->l[i].done && &ls->l[i] != ls->at &&
+			prov_type_is(prov_template_type(ls->l[i].t), type);
 }
 
 static bool must_wait(struct lines *ls, const struct line *l)
@@ -187,7 +194,8 @@ static int expand_all(struct lines *ls)
 		if (!progress) { /* a circle in which nothing can begin: say why for the first */
 			for (size_t i = 0; i < ls->n; i++)
 				if (!ls->l[i].done)
-					return refuse_line(ls->ev, &ls->l[i], expand(ls->ev, &ls->l[i]));
+					return refuse_line(ls->ev, &ls->l[i],
+						expand(ls->ev, &ls->l[i]));
 		}
 		left -= progress;
 	}
@@ -202,7 +210,8 @@ static int drop_lost(struct eval *ev)
 	for (size_t i = 0; rc == 0 && i < ev->old.n; i++) {
 		struct thing *o = &ev->old.t[i];
 		bool held = false;
-		if ((o->g.kind != PROV_KIND_ADD && o->g.kind != PROV_KIND_ENFORCE) || o->g.had || !o->type)
+		if ((o->g.kind != PROV_KIND_ADD && o->g.kind != PROV_KIND_ENFORCE) || o->g.had ||
+			!o->type)
 			continue;
 		for (size_t r = 0; r < ev->nheld && !held; r++)
 			held = prov_val_equal(ev->held[r]->dn, o->g.role);
@@ -228,7 +237,8 @@ int prov_ev_desired(struct eval *ev)
 		for (size_t i = 0; i < ev->nheld; i++)
 			for (size_t j = 0; j < ev->held[i]->ntemplate; j++)
 				if ((int)prov_template_mode(ev->held[i]->template[j]) == mode)
-					ls.l[ls.n++] = (struct line){ ev->held[i], ev->held[i]->template[j], false };
+					ls.l[ls.n++] = (struct line){ ev->held[i],
+						ev->held[i]->template[j], false };
 	rc = drop_lost(ev);
 	if (rc == 0)
 		rc = expand_all(&ls);

@@ -7,7 +7,8 @@
 #include "evaluate_impl.h"
 #include "timefmt.h"
 
-static int add_mod(struct eval *ev, enum prov_mod_op op, const struct prov_type *type, const struct vals *v)
+static int add_mod(struct eval *ev, enum prov_mod_op op, const struct prov_type *type,
+	const struct vals *v)
 {
 	if (prov_ev_push(ev->arena, &ev->mod, ev->nmod, &ev->mod_room, sizeof(*ev->mod)))
 		return PROV_ENOMEM;
@@ -15,12 +16,14 @@ static int add_mod(struct eval *ev, enum prov_mod_op op, const struct prov_type 
 	return 0;
 }
 
-static int mod_vals(struct eval *ev, enum prov_mod_op op, const struct prov_type *type, const struct vals *v)
+static int mod_vals(struct eval *ev, enum prov_mod_op op, const struct prov_type *type,
+	const struct vals *v)
 {
 	return v->n ? add_mod(ev, op, type, v) : 0;
 }
 
-static int mod_one(struct eval *ev, enum prov_mod_op op, const struct prov_type *type, struct prov_val v)
+static int mod_one(struct eval *ev, enum prov_mod_op op, const struct prov_type *type,
+	struct prov_val v)
 {
 	struct vals list = { 0 };
 	int rc = prov_ev_val(ev, &list, v);
@@ -39,7 +42,8 @@ static int add_member(struct eval *ev, bool add, struct prov_val dn, struct prov
 	for (size_t i = 0; i < ev->nmember; i++)
 		if (ev->member[i].add == add && prov_val_equal(ev->member[i].ndn, ndn))
 			return 0;
-	if (prov_ev_push(ev->arena, &ev->member, ev->nmember, &ev->member_room, sizeof(*ev->member)))
+	if (prov_ev_push(ev->arena, &ev->member, ev->nmember, &ev->member_room,
+		    sizeof(*ev->member)))
 		return PROV_ENOMEM;
 	ev->member[ev->nmember++] = (struct prov_member){ add, dn, ndn, role };
 	return 0;
@@ -101,8 +105,10 @@ static int hold_exceptions(struct eval *ev, const char *now)
 		x.since = prov_val_str(now);
 		x.change = ev->req->change_id;
 		x.role = ev->req->actor;
-		if (prov_grant_print(&x, true, ev->arena, &text) || prov_ev_val(ev, &ev->new_exceptions, text) ||
-			prov_ev_push(ev->arena, &ev->except.t, ev->except.n, &ev->except.room, sizeof(t)))
+		if (prov_grant_print(&x, true, ev->arena, &text) ||
+			prov_ev_val(ev, &ev->new_exceptions, text) ||
+			prov_ev_push(ev->arena, &ev->except.t, ev->except.n, &ev->except.room,
+				sizeof(t)))
 			return PROV_ENOMEM;
 		ev->except.t[ev->except.n++] = t;
 	}
@@ -127,7 +133,8 @@ static int settle_grants(struct eval *ev, const char *now, struct vals *fresh)
 		t->g.change = ev->req->change_id;
 		t->g.had = before ? before->g.had
 				  : t->g.kind >= PROV_KIND_DEFAULT && in_entry(ev->req->after, t);
-		if (prov_grant_print(&t->g, false, ev->arena, &t->text) || prov_ev_val(ev, fresh, t->text))
+		if (prov_grant_print(&t->g, false, ev->arena, &t->text) ||
+			prov_ev_val(ev, fresh, t->text))
 			return PROV_ENOMEM;
 	}
 	return 0;
@@ -163,8 +170,8 @@ static int diff_values(struct eval *ev)
 
 	for (size_t i = 0; rc == 0 && i < ev->old.n; i++) {
 		struct thing *o = &ev->old.t[i];
-		if ((o->g.kind == PROV_KIND_ADD || o->g.kind == PROV_KIND_ENFORCE) && !o->kept && !o->g.had &&
-			!wanted(ev, o) && in_entry(ev->req->after, o))
+		if ((o->g.kind == PROV_KIND_ADD || o->g.kind == PROV_KIND_ENFORCE) && !o->kept &&
+			!o->g.had && !wanted(ev, o) && in_entry(ev->req->after, o))
 			rc = mod_one(ev, PROV_MOD_DELETE, o->type, o->value);
 	}
 	for (size_t i = 0; rc == 0 && i < ev->want.n; i++) {
@@ -172,7 +179,8 @@ static int diff_values(struct eval *ev)
 		bool earlier = false; /* two roles give the same value */
 		for (size_t j = 0; j < i && !earlier; j++)
 			earlier = prov_ev_same_thing(&ev->want.t[j], t);
-		if (!t->type || t->g.kind == PROV_KIND_ENFORCE || earlier || in_entry(ev->req->after, t))
+		if (!t->type || t->g.kind == PROV_KIND_ENFORCE || earlier ||
+			in_entry(ev->req->after, t))
 			continue;
 		if (t->g.kind == PROV_KIND_DEFAULT && given_before(ev, t))
 			continue; /* the account has changed or dropped it since: it may */
@@ -183,9 +191,11 @@ static int diff_values(struct eval *ev)
 
 static int refuse_enforced(struct eval *ev, const struct thing *t, const char *why)
 {
-	return prov_error_set(ev->err, PROV_EREFUSED, "%s is enforced to \"%.*s\" by role \"%.*s\" (template %.*s): %s",
-		t->type->name, t->value.len > 100 ? 100 : (int)t->value.len, t->value.data,
-		t->by->dn.len > 120 ? 120 : (int)t->by->dn.len, t->by->dn.data, (int)t->g.tag.len, t->g.tag.data, why);
+	return prov_error_set(ev->err, PROV_EREFUSED,
+		"%s is enforced to \"%.*s\" by role \"%.*s\" (template %.*s): %s", t->type->name,
+		t->value.len > 100 ? 100 : (int)t->value.len, t->value.data,
+		t->by->dn.len > 120 ? 120 : (int)t->by->dn.len, t->by->dn.data, (int)t->g.tag.len,
+		t->g.tag.data, why);
 }
 
 static bool enforced(const struct eval *ev, const struct prov_type *type, struct prov_val key)
@@ -198,7 +208,8 @@ static bool enforced(const struct eval *ev, const struct prov_type *type, struct
 }
 
 /* Did the client write this attribute, with another value than the enforced one? */
-static bool client_differs(const struct eval *ev, const struct prov_attr *b, const struct prov_attr *a)
+static bool client_differs(const struct eval *ev, const struct prov_attr *b,
+	const struct prov_attr *a)
 {
 	size_t nb = b ? b->n : 0, na = a ? a->n : 0;
 
@@ -219,23 +230,29 @@ static int enforce_one(struct eval *ev, const struct thing *t)
 	int rc = 0;
 
 	if (client_differs(ev, b, a))
-		return refuse_enforced(ev, t, "it cannot have another value while the role is held");
+		return refuse_enforced(ev, t,
+			"it cannot have another value while the role is held");
 	for (size_t i = 0; rc == 0 && a && i < a->n; i++)
 		if (!enforced(ev, t->type, a->nval[i])) {
 			bool going = false; /* by diff_values already */
 			for (size_t m = 0; m < ev->nmod && !going; m++)
-				going = ev->mod[m].op == PROV_MOD_DELETE && ev->mod[m].type == t->type && ev->mod[m].n == 1 &&
-					prov_val_equal(prov_ev_normal(ev, t->type, ev->mod[m].val[0]), a->nval[i]);
+				going = ev->mod[m].op == PROV_MOD_DELETE &&
+					ev->mod[m].type == t->type && ev->mod[m].n == 1 &&
+					prov_val_equal(prov_ev_normal(ev, t->type,
+							       ev->mod[m].val[0]),
+						a->nval[i]);
 			if (!going)
 				rc = prov_ev_val(ev, &gone, a->val[i]);
 		}
 	for (size_t i = 0; rc == 0 && i < ev->want.n; i++) {
 		struct thing *w = &ev->want.t[i];
 		bool listed = false;
-		if (w->g.kind != PROV_KIND_ENFORCE || w->type != t->type || prov_attr_has(a, w->key))
+		if (w->g.kind != PROV_KIND_ENFORCE || w->type != t->type ||
+			prov_attr_has(a, w->key))
 			continue;
 		for (size_t j = 0; j < i && !listed; j++)
-			listed = ev->want.t[j].g.kind == PROV_KIND_ENFORCE && prov_ev_same_thing(&ev->want.t[j], w);
+			listed = ev->want.t[j].g.kind == PROV_KIND_ENFORCE &&
+				prov_ev_same_thing(&ev->want.t[j], w);
 		if (!listed)
 			rc = prov_ev_val(ev, &come, w->value);
 	}
@@ -263,8 +280,9 @@ static int diff_enforced(struct eval *ev)
 			if (t->type->single && !prov_val_equal(s->key, t->key))
 				return prov_error_set(ev->err, PROV_EREFUSED,
 					"role \"%.*s\" enforces %s to \"%.*s\", role \"%.*s\" to \"%.*s\": it can have one value only",
-					(int)s->by->dn.len, s->by->dn.data, t->type->name, (int)s->value.len, s->value.data,
-					(int)t->by->dn.len, t->by->dn.data, (int)t->value.len, t->value.data);
+					(int)s->by->dn.len, s->by->dn.data, t->type->name,
+					(int)s->value.len, s->value.data, (int)t->by->dn.len,
+					t->by->dn.data, (int)t->value.len, t->value.data);
 		}
 		if (!seen)
 			rc = enforce_one(ev, t);
@@ -292,7 +310,8 @@ static int diff_members(struct eval *ev)
 	if (rc == 0 && ev->plan->leaver) {
 		struct prov_val *dn, *ndn;
 		size_t n;
-		rc = ev->services->memberships(ev->services->ctx, ev->arena, &dn, &ndn, &n, ev->err);
+		rc = ev->services->memberships(ev->services->ctx, ev->arena, &dn, &ndn, &n,
+			ev->err);
 		for (size_t i = 0; rc == 0 && i < n; i++)
 			rc = add_member(ev, false, dn[i], ndn[i], NULL);
 	}
@@ -308,7 +327,8 @@ static int list_members(struct eval *ev)
 		rc = prov_ev_val(ev, ev->member[i].add ? &gained : &lost, ev->member[i].dn);
 	for (size_t i = 0; rc == 0 && i < ev->req->nremoved; i++)
 		for (size_t j = 0; rc == 0 && j < ev->old.n; j++)
-			if (ev->old.t[j].g.kind == PROV_KIND_GROUP && prov_val_equal(ev->old.t[j].key, ev->req->removed[i]))
+			if (ev->old.t[j].g.kind == PROV_KIND_GROUP &&
+				prov_val_equal(ev->old.t[j].key, ev->req->removed[i]))
 				rc = prov_ev_val(ev, &lost, ev->old.t[j].value);
 	ev->plan->groups_gained = frozen(&gained);
 	ev->plan->groups_lost = frozen(&lost);
@@ -387,7 +407,8 @@ static int mark_account(struct eval *ev, const char *now)
 
 	if (!ev->req->after)
 		return 0;
-	if (!prov_attr_has(oc, prov_ev_normal(ev, ev->type.object_class, prov_val_str("provAccount"))))
+	if (!prov_attr_has(oc,
+		    prov_ev_normal(ev, ev->type.object_class, prov_val_str("provAccount"))))
 		rc = mod_one(ev, PROV_MOD_ADD, ev->type.object_class, prov_val_str("provAccount"));
 	if (rc == 0 && ev->plan->before != ev->plan->after)
 		rc = mod_one(ev, PROV_MOD_REPLACE, ev->type.state_since, prov_val_str(now));

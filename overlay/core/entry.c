@@ -31,7 +31,8 @@ const struct prov_attr *prov_entry_attr(const struct prov_entry *e, const struct
 	return NULL;
 }
 
-bool prov_entry_first(const struct prov_entry *e, const struct prov_type *type, struct prov_val *out)
+bool prov_entry_first(const struct prov_entry *e, const struct prov_type *type,
+	struct prov_val *out)
 {
 	const struct prov_attr *exact = prov_entry_attr(e, type);
 

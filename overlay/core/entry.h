@@ -26,10 +26,10 @@ enum prov_order { PROV_ORDER_NONE, PROV_ORDER_OCTETS, PROV_ORDER_INTEGER };
 struct prov_type {
 	const char *name; /* canonical spelling */
 	const struct prov_type *sup;
-	bool single;    /* SINGLE-VALUE */
-	bool dn;        /* distinguishedName syntax (RFC 4517, 3.3.9) or name and optional UID */
+	bool single;     /* SINGLE-VALUE */
+	bool dn;         /* distinguishedName syntax (RFC 4517, 3.3.9) or name and optional UID */
 	bool no_usermod; /* NO-USER-MODIFICATION */
-	bool secret;    /* a password or key: never leaves in an event */
+	bool secret;     /* a password or key: never leaves in an event */
 	enum prov_order order;
 };
 
@@ -56,8 +56,8 @@ struct prov_attr {
 };
 
 struct prov_entry {
-	struct prov_val dn;  /* pretty */
-	struct prov_val ndn; /* normalized: compare these */
+	struct prov_val dn;   /* pretty */
+	struct prov_val ndn;  /* normalized: compare these */
 	struct prov_val uuid; /* entryUUID in text form, empty when not there yet */
 	size_t n;
 	const struct prov_attr *attr;
@@ -72,7 +72,8 @@ struct prov_val prov_val_str(const char *s); /* borrowed; NULL gives the empty v
 /* First attribute of exactly this type, or NULL. e may be NULL. */
 const struct prov_attr *prov_entry_attr(const struct prov_entry *e, const struct prov_type *type);
 /* First value of this type or one below it; false when there is none. */
-bool prov_entry_first(const struct prov_entry *e, const struct prov_type *type, struct prov_val *out);
+bool prov_entry_first(const struct prov_entry *e, const struct prov_type *type,
+	struct prov_val *out);
 /* Is this normalized value there? */
 bool prov_attr_has(const struct prov_attr *a, struct prov_val nval);
 

@@ -10,15 +10,15 @@
 
 enum prov_err {
 	PROV_OK = 0,
-	PROV_ENOMEM = -1,   /* no memory */
-	PROV_EINVAL = -2,   /* input that does not parse or breaks a rule */
-	PROV_ENOENT = -3,   /* not there */
-	PROV_EEXIST = -4,   /* there already */
-	PROV_EREFUSED = -5, /* the policy refuses the request */
-	PROV_EFULL = -6,    /* map, disk or bounded backlog full */
-	PROV_EIO = -7,      /* the system failed: see the text */
-	PROV_ECORRUPT = -8, /* stored bytes that cannot be what was written */
-	PROV_EBUSY = -9,    /* somebody else holds it: try again */
+	PROV_ENOMEM = -1,    /* no memory */
+	PROV_EINVAL = -2,    /* input that does not parse or breaks a rule */
+	PROV_ENOENT = -3,    /* not there */
+	PROV_EEXIST = -4,    /* there already */
+	PROV_EREFUSED = -5,  /* the policy refuses the request */
+	PROV_EFULL = -6,     /* map, disk or bounded backlog full */
+	PROV_EIO = -7,       /* the system failed: see the text */
+	PROV_ECORRUPT = -8,  /* stored bytes that cannot be what was written */
+	PROV_EBUSY = -9,     /* somebody else holds it: try again */
 	PROV_EVERSION = -10, /* another format or program version */
 };
 

@@ -38,7 +38,9 @@ struct prov_val prov_ev_normal(struct eval *ev, const struct prov_type *type, st
 {
 	struct prov_val out;
 
-	if (type && ev->schema->normalize(ev->schema->ctx, type, PROV_NORM_EQUALITY, v, ev->arena, &out) == 0)
+	if (type &&
+		ev->schema->normalize(ev->schema->ctx, type, PROV_NORM_EQUALITY, v, ev->arena,
+			&out) == 0)
 		return out;
 	return v;
 }
@@ -57,8 +59,8 @@ int prov_ev_thing(struct eval *ev, struct thing *t)
 		return 0;
 	}
 	if (!prov_grant_split(t->g.what, &attr, &value))
-		return prov_error_set(ev->err, PROV_EINVAL, "grant \"%.*s\" names no attribute", (int)t->g.what.len,
-			t->g.what.data);
+		return prov_error_set(ev->err, PROV_EINVAL, "grant \"%.*s\" names no attribute",
+			(int)t->g.what.len, t->g.what.data);
 	t->type = ev->schema->type(ev->schema->ctx, attr.data, attr.len);
 	t->value = value;
 	t->key = prov_ev_normal(ev, t->type, value);
@@ -89,15 +91,17 @@ static int find_types(struct eval *ev)
 		const char *name;
 		const struct prov_type **t;
 	} row[] = { { "objectClass", &ev->type.object_class }, { "provState", &ev->type.state },
-		{ "provStateSince", &ev->type.state_since }, { "provAssignedRole", &ev->type.assigned },
-		{ "provTimedRole", &ev->type.timed }, { "provException", &ev->type.exception },
+		{ "provStateSince", &ev->type.state_since },
+		{ "provAssignedRole", &ev->type.assigned }, { "provTimedRole", &ev->type.timed },
+		{ "provException", &ev->type.exception },
 		{ "provEffectiveRole", &ev->type.effective }, { "provGrant", &ev->type.grant },
 		{ "provGroup", &ev->type.group } };
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		*row[i].t = ev->schema->type(ev->schema->ctx, row[i].name, strlen(row[i].name));
 		if (!*row[i].t)
-			return prov_error_set(ev->err, PROV_EIO, "the schema has no %s", row[i].name);
+			return prov_error_set(ev->err, PROV_EIO, "the schema has no %s",
+				row[i].name);
 	}
 	return 0;
 }
@@ -125,7 +129,8 @@ static int check_exceptions(struct eval *ev)
 	struct prov_grant g;
 
 	for (size_t i = 0; a && i < a->n; i++)
-		if (!prov_attr_has(b, a->nval[i]) && prov_grant_parse(a->val[i], ev->arena, &g, ev->err)) {
+		if (!prov_attr_has(b, a->nval[i]) &&
+			prov_grant_parse(a->val[i], ev->arena, &g, ev->err)) {
 			prov_error_prefix(ev->err, "provException");
 			return PROV_EREFUSED;
 		}

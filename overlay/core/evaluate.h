@@ -14,11 +14,23 @@
 #include "grant.h"
 #include "policy.h"
 
-enum prov_op { PROV_OP_ADD, PROV_OP_MODIFY, PROV_OP_RENAME, PROV_OP_DELETE, PROV_OP_FOLLOW,
-	PROV_OP_ADOPT };
+enum prov_op {
+	PROV_OP_ADD,
+	PROV_OP_MODIFY,
+	PROV_OP_RENAME,
+	PROV_OP_DELETE,
+	PROV_OP_FOLLOW,
+	PROV_OP_ADOPT
+};
 
-enum prov_state { PROV_STATE_NONE, PROV_STATE_PENDING, PROV_STATE_ACTIVE, PROV_STATE_SUSPENDED,
-	PROV_STATE_TERMINATED, PROV_STATE_ARCHIVED };
+enum prov_state {
+	PROV_STATE_NONE,
+	PROV_STATE_PENDING,
+	PROV_STATE_ACTIVE,
+	PROV_STATE_SUSPENDED,
+	PROV_STATE_TERMINATED,
+	PROV_STATE_ARCHIVED
+};
 
 struct prov_request {
 	enum prov_op op;
@@ -43,17 +55,26 @@ struct prov_mod {
 
 struct prov_member {
 	bool add;
-	struct prov_val dn, ndn; /* of the group */
+	struct prov_val dn, ndn;      /* of the group */
 	const struct prov_role *role; /* why, when added; NULL for removals */
 };
 
-struct prov_list { size_t n; const struct prov_val *val; };
+struct prov_list {
+	size_t n;
+	const struct prov_val *val;
+};
 
 /* Bits of event types, in the order in which they are sent. */
 enum prov_event {
-	PROV_EV_CREATED = 1 << 0, PROV_EV_RENAMED = 1 << 1, PROV_EV_UPDATED = 1 << 2,
-	PROV_EV_RESTORED = 1 << 3, PROV_EV_ROLE_GRANTED = 1 << 4, PROV_EV_ROLE_REVOKED = 1 << 5,
-	PROV_EV_SUSPENDED = 1 << 6, PROV_EV_TERMINATED = 1 << 7, PROV_EV_DELETED = 1 << 8,
+	PROV_EV_CREATED = 1 << 0,
+	PROV_EV_RENAMED = 1 << 1,
+	PROV_EV_UPDATED = 1 << 2,
+	PROV_EV_RESTORED = 1 << 3,
+	PROV_EV_ROLE_GRANTED = 1 << 4,
+	PROV_EV_ROLE_REVOKED = 1 << 5,
+	PROV_EV_SUSPENDED = 1 << 6,
+	PROV_EV_TERMINATED = 1 << 7,
+	PROV_EV_DELETED = 1 << 8,
 	PROV_EV_SESSION_REVOKED = 1 << 9,
 };
 const char *prov_event_name(enum prov_event one); /* "account.created" ... */
@@ -61,17 +82,17 @@ const char *prov_event_name(enum prov_event one); /* "account.created" ... */
 struct prov_plan {
 	enum prov_state before, after;
 	size_t nmod;
-	const struct prov_mod *mod;       /* on the account itself, grants and effective roles included */
+	const struct prov_mod *mod; /* on the account itself, grants and effective roles included */
 	size_t nmember;
 	const struct prov_member *member; /* on groups */
 	size_t ngrant;
-	const struct prov_grant *grant;   /* all grants in force after this write */
+	const struct prov_grant *grant;              /* all grants in force after this write */
 	struct prov_list roles_gained, roles_lost;   /* DNs */
 	struct prov_list groups_gained, groups_lost; /* DNs */
 	struct prov_list ent_gained, ent_lost;
-	struct prov_list exceptions_new;  /* texts */
-	unsigned events;                  /* enum prov_event bits */
-	bool leaver;                      /* terminated, archived or deleted by this write */
+	struct prov_list exceptions_new; /* texts */
+	unsigned events;                 /* enum prov_event bits */
+	bool leaver;                     /* terminated, archived or deleted by this write */
 };
 
 enum prov_state prov_state_parse(struct prov_val v); /* NONE when not a state */

@@ -22,12 +22,12 @@ struct work {
 /* A grant with what comparing needs. */
 struct thing {
 	struct prov_grant g;
-	struct prov_val text; /* as stored; empty when new */
+	struct prov_val text;         /* as stored; empty when new */
 	const struct prov_type *type; /* of a value */
-	struct prov_val key;   /* normalized value, group or entitlement */
-	struct prov_val value; /* as written */
-	const struct prov_role *by; /* a desired thing's role */
-	bool kept; /* an old grant that is desired still */
+	struct prov_val key;          /* normalized value, group or entitlement */
+	struct prov_val value;        /* as written */
+	const struct prov_role *by;   /* a desired thing's role */
+	bool kept;                    /* an old grant that is desired still */
 };
 
 struct things {

@@ -97,7 +97,8 @@ static int source(const struct expansion *x, const struct template_part *p, stru
 		*out = (struct prov_val){ "", 0 };
 		if (has_or(p))
 			return 0;
-		return prov_error_set(x->err, PROV_ENOENT, "attribute %s is missing", p->type->name);
+		return prov_error_set(x->err, PROV_ENOENT, "attribute %s is missing",
+			p->type->name);
 	case PART_NEXT:
 		rc = x->services->next(x->services->ctx, p->text, &n, x->err);
 		return rc ? rc : printed(x, prov_arena_printf(x->arena, "%" PRIu64, n), out);
@@ -119,14 +120,16 @@ static int source(const struct expansion *x, const struct template_part *p, stru
 	return PROV_EINVAL;
 }
 
-static int expand_part(const struct expansion *x, const struct template_part *p, struct prov_val *out)
+static int expand_part(const struct expansion *x, const struct template_part *p,
+	struct prov_val *out)
 {
 	int rc = source(x, p, out);
 
 	for (size_t i = 0; rc == 0 && i < p->nop; i++) {
 		rc = apply_op(x, &p->op[i], out);
 		if (rc == PROV_EINVAL)
-			prov_error_set(x->err, rc, "%s is not text", p->type ? p->type->name : "the value");
+			prov_error_set(x->err, rc, "%s is not text",
+				p->type ? p->type->name : "the value");
 	}
 	if (rc == 0 && x->t->type->dn && p->kind != PART_TEXT && p->kind != PART_UNIQUE) {
 		/* A value that is itself a whole DN is only the whole value. */
@@ -145,12 +148,14 @@ static int join(const struct expansion *x, const char *unique, struct prov_val *
 	for (size_t i = 0; i < x->t->npart; i++)
 		n += x->t->part[i].kind == PART_UNIQUE ? u : x->part[i].len;
 	if (n > MOST_VALUE)
-		return prov_error_set(x->err, PROV_EINVAL, "the value has %zu bytes, more than %d", n, MOST_VALUE);
+		return prov_error_set(x->err, PROV_EINVAL, "the value has %zu bytes, more than %d",
+			n, MOST_VALUE);
 	char *buf = prov_arena_alloc(x->arena, n + 1), *p = buf;
 	if (!buf)
 		return PROV_ENOMEM;
 	for (size_t i = 0; i < x->t->npart; i++) {
-		struct prov_val v = x->t->part[i].kind == PART_UNIQUE ? prov_val_str(unique) : x->part[i];
+		struct prov_val v =
+			x->t->part[i].kind == PART_UNIQUE ? prov_val_str(unique) : x->part[i];
 		if (v.len)
 			p = mempcpy(p, v.data, v.len);
 	}
@@ -171,7 +176,8 @@ static int make_unique(const struct expansion *x, struct prov_val *out)
 			return rc;
 		snprintf(number, sizeof(number), "%u", n);
 	}
-	return prov_error_set(x->err, PROV_EFULL, "no unique value of %s among %d", x->t->type->name, MOST_UNIQUE);
+	return prov_error_set(x->err, PROV_EFULL, "no unique value of %s among %d",
+		x->t->type->name, MOST_UNIQUE);
 }
 
 int prov_template_expand(const struct prov_template *t, const struct prov_entry *e,
@@ -193,7 +199,8 @@ int prov_template_expand(const struct prov_template *t, const struct prov_entry 
 	if (rc)
 		return rc;
 	if (out->len == 0)
-		return prov_error_set(err, PROV_EINVAL, "the value of %s would be empty", t->type->name);
+		return prov_error_set(err, PROV_EINVAL, "the value of %s would be empty",
+			t->type->name);
 	if (schema->validate(schema->ctx, t->type, *out))
 		return prov_error_set(err, PROV_EINVAL, "\"%.*s\" is not a value of %s",
 			out->len > 100 ? 100 : (int)out->len, out->data, t->type->name);

@@ -15,7 +15,7 @@ enum node_kind { AND, OR, NOT, PRESENT, EQUAL, SUBSTRINGS, GREATER, LESS };
 struct prov_filter {
 	enum node_kind kind;
 	const struct prov_type *type;
-	struct prov_val value; /* normalized */
+	struct prov_val value;          /* normalized */
 	struct prov_val initial, final; /* substrings; data NULL when not asked */
 	size_t nany;
 	const struct prov_val *any;
@@ -87,7 +87,8 @@ static int parse_piece(struct parser *p, struct prov_val *out)
 		if (c == '\0')
 			return fail(p, "a NUL byte must be written \\00");
 		if (c == '\\') {
-			if (end - p->pos < 3 || hex(p->text[p->pos + 1]) < 0 || hex(p->text[p->pos + 2]) < 0)
+			if (end - p->pos < 3 || hex(p->text[p->pos + 1]) < 0 ||
+				hex(p->text[p->pos + 2]) < 0)
 				return fail(p, "'\\' wants two hexadecimal digits after it");
 			c = (char)(hex(p->text[p->pos + 1]) * 16 + hex(p->text[p->pos + 2]));
 			p->pos += 2;
@@ -99,8 +100,8 @@ static int parse_piece(struct parser *p, struct prov_val *out)
 	return 0;
 }
 
-static int normalize(struct parser *p, const struct prov_type *type, enum prov_norm how, size_t where,
-	struct prov_val *v)
+static int normalize(struct parser *p, const struct prov_type *type, enum prov_norm how,
+	size_t where, struct prov_val *v)
 {
 	struct prov_val out = { NULL, 0 };
 	int rc = p->schema->normalize(p->schema->ctx, type, how, *v, p->arena, &out);
@@ -131,8 +132,10 @@ static int parse_type(struct parser *p, const struct prov_type **out)
 	*out = n ? p->schema->type(p->schema->ctx, p->text + start, n) : NULL;
 	if (!*out) {
 		p->pos = start;
-		return prov_error_set(p->err, PROV_EINVAL, "filter \"%.*s\": at byte %zu: unknown attribute \"%.*s\"",
-			p->len > 200 ? 200 : (int)p->len, p->text, start, n > 64 ? 64 : (int)n, p->text + start);
+		return prov_error_set(p->err, PROV_EINVAL,
+			"filter \"%.*s\": at byte %zu: unknown attribute \"%.*s\"",
+			p->len > 200 ? 200 : (int)p->len, p->text, start, n > 64 ? 64 : (int)n,
+			p->text + start);
 	}
 	return 0;
 }
@@ -325,12 +328,15 @@ static bool match_substrings(const struct prov_filter *f, struct prov_val v)
 		v.len -= f->initial.len;
 	}
 	if (f->final.data) {
-		if (v.len < f->final.len || memcmp(v.data + v.len - f->final.len, f->final.data, f->final.len))
+		if (v.len < f->final.len ||
+			memcmp(v.data + v.len - f->final.len, f->final.data, f->final.len))
 			return false;
 		v.len -= f->final.len;
 	}
 	for (size_t i = 0; i < f->nany; i++) {
-		const char *hit = f->any[i].len ? memmem(v.data, v.len, f->any[i].data, f->any[i].len) : v.data;
+		const char *hit = f->any[i].len
+			? memmem(v.data, v.len, f->any[i].data, f->any[i].len)
+			: v.data;
 		if (!hit)
 			return false;
 		v.len -= (size_t)(hit - v.data) + f->any[i].len;
@@ -339,7 +345,8 @@ static bool match_substrings(const struct prov_filter *f, struct prov_val v)
 	return true;
 }
 
-static bool match_value(const struct prov_filter *f, const struct prov_type *type, struct prov_val v)
+static bool match_value(const struct prov_filter *f, const struct prov_type *type,
+	struct prov_val v)
 {
 	switch (f->kind) {
 	case EQUAL:
@@ -377,7 +384,8 @@ enum prov_match prov_filter_match(const struct prov_filter *f, const struct prov
 	switch (f->kind) {
 	case AND:
 		m = PROV_MATCH_TRUE;
-		for (const struct prov_filter *c = f->first; c && m != PROV_MATCH_FALSE; c = c->next) {
+		for (const struct prov_filter *c = f->first; c && m != PROV_MATCH_FALSE;
+			c = c->next) {
 			enum prov_match one = prov_filter_match(c, e);
 			if (one != PROV_MATCH_TRUE)
 				m = one;
@@ -385,7 +393,8 @@ enum prov_match prov_filter_match(const struct prov_filter *f, const struct prov
 		return m;
 	case OR:
 		m = PROV_MATCH_FALSE;
-		for (const struct prov_filter *c = f->first; c && m != PROV_MATCH_TRUE; c = c->next) {
+		for (const struct prov_filter *c = f->first; c && m != PROV_MATCH_TRUE;
+			c = c->next) {
 			enum prov_match one = prov_filter_match(c, e);
 			if (one != PROV_MATCH_FALSE)
 				m = one;

@@ -33,7 +33,8 @@ static int hex(char c)
 }
 
 /* One field, up to a '$' or the end; *p moves behind it. */
-static int take_field(const char **p, const char *end, struct prov_arena *arena, struct prov_val *out)
+static int take_field(const char **p, const char *end, struct prov_arena *arena,
+	struct prov_val *out)
 {
 	const char *stop = memchr(*p, '$', (size_t)(end - *p));
 	size_t n = (size_t)((stop ? stop : end) - *p);
@@ -70,17 +71,20 @@ static int parse_kind(struct prov_val v, enum prov_kind *out)
 int prov_grant_parse(struct prov_val text, struct prov_arena *arena, struct prov_grant *out,
 	struct prov_error *err)
 {
-	static const char *const names[FIELDS] = { "kind", "origin", "since", "change", "role", "tag", "what" };
+	static const char *const names[FIELDS] = { "kind", "origin", "since", "change", "role",
+		"tag", "what" };
 	struct prov_val f[FIELDS];
 	const char *p = text.data, *end = text.data + text.len;
 
 	for (int i = 0; i < FIELDS; i++) {
 		if (!p)
-			return prov_error_set(err, PROV_EINVAL, "grant: field \"%s\" is missing", names[i]);
+			return prov_error_set(err, PROV_EINVAL, "grant: field \"%s\" is missing",
+				names[i]);
 		int rc = take_field(&p, end, arena, &f[i]);
 		if (rc)
 			return prov_error_set(err, rc, "grant: field \"%s\": %s", names[i],
-				rc == PROV_ENOMEM ? "out of memory" : "'\\' wants two hexadecimal digits");
+				rc == PROV_ENOMEM ? "out of memory"
+						  : "'\\' wants two hexadecimal digits");
 	}
 	if (p)
 		return prov_error_set(err, PROV_EINVAL, "grant: more than %d fields", FIELDS);
@@ -91,7 +95,8 @@ int prov_grant_parse(struct prov_val text, struct prov_arena *arena, struct prov
 	if (prov_val_equal(f[1], prov_val_str("had")))
 		out->had = true;
 	else if (f[1].len && !prov_val_equal(f[1], prov_val_str("new")))
-		return prov_error_set(err, PROV_EINVAL, "grant: field \"origin\": neither new nor had");
+		return prov_error_set(err, PROV_EINVAL,
+			"grant: field \"origin\": neither new nor had");
 	if (f[6].len == 0)
 		return prov_error_set(err, PROV_EINVAL, "grant: field \"what\" is empty");
 	out->since = f[2];
@@ -119,8 +124,9 @@ int prov_grant_print(const struct prov_grant *g, bool exception, struct prov_are
 	struct prov_val *out)
 {
 	const struct prov_val f[FIELDS] = { prov_val_str(prov_kind_name(g->kind)),
-		prov_val_str(exception ? "" : g->had ? "had"
-						     : "new"),
+		prov_val_str(exception   ? ""
+				: g->had ? "had"
+					 : "new"),
 		g->since, g->change, g->role, g->tag, g->what };
 	size_t most = FIELDS;
 

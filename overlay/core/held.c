@@ -7,8 +7,8 @@
 
 static int refuse(struct eval *ev, const char *attr, struct prov_val v, const char *why)
 {
-	return prov_error_set(ev->err, PROV_EREFUSED, "%s \"%.*s\": %s", attr, v.len > 200 ? 200 : (int)v.len,
-		v.data, why);
+	return prov_error_set(ev->err, PROV_EREFUSED, "%s \"%.*s\": %s", attr,
+		v.len > 200 ? 200 : (int)v.len, v.data, why);
 }
 
 /* A value that the client adds in this write, as opposed to one that was there. */
@@ -23,7 +23,8 @@ static int check_timed(struct eval *ev)
 
 	for (size_t i = 0; a && i < a->n; i++)
 		if (is_new(ev, ev->type.timed, a->nval[i]))
-			return refuse(ev, "provTimedRole", a->val[i], "timed roles are not supported yet by this version");
+			return refuse(ev, "provTimedRole", a->val[i],
+				"timed roles are not supported yet by this version");
 	return 0;
 }
 

@@ -25,19 +25,23 @@ static json_t *list(size_t n, const struct prov_val *v)
 
 static json_t *diff(struct prov_list gained, struct prov_list lost)
 {
-	return json_pack("{s:o,s:o}", "gained", list(gained.n, gained.val), "lost", list(lost.n, lost.val));
+	return json_pack("{s:o,s:o}", "gained", list(gained.n, gained.val), "lost",
+		list(lost.n, lost.val));
 }
 
 static json_t *mods(const struct prov_plan *p)
 {
-	static const char *const ops[] = { [PROV_MOD_ADD] = "add", [PROV_MOD_DELETE] = "delete",
+	static const char *const ops[] = { [PROV_MOD_ADD] = "add",
+		[PROV_MOD_DELETE] = "delete",
 		[PROV_MOD_REPLACE] = "replace" };
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < p->nmod; i++) {
 		const struct prov_mod *m = &p->mod[i];
 		json_t *v = m->type->secret ? json_array() : list(m->n, m->val);
-		json_array_append_new(a, json_pack("{s:s,s:s,s:o}", "op", ops[m->op], "attr", m->type->name, "values", v));
+		json_array_append_new(a,
+			json_pack("{s:s,s:s,s:o}", "op", ops[m->op], "attr", m->type->name,
+				"values", v));
 	}
 	return a;
 }
@@ -47,7 +51,8 @@ static json_t *members(const struct prov_plan *p)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < p->nmember; i++) {
-		json_t *m = json_pack("{s:b,s:o}", "add", p->member[i].add ? 1 : 0, "dn", text(p->member[i].dn));
+		json_t *m = json_pack("{s:b,s:o}", "add", p->member[i].add ? 1 : 0, "dn",
+			text(p->member[i].dn));
 		if (p->member[i].role)
 			json_object_set_new(m, "role", text(p->member[i].role->dn));
 		json_array_append_new(a, m);
@@ -61,17 +66,20 @@ static json_t *events(unsigned bits)
 
 	for (unsigned i = 0; i < 32; i++)
 		if (bits & (1u << i))
-			json_array_append_new(a, json_string(prov_event_name((enum prov_event)(1u << i))));
+			json_array_append_new(a,
+				json_string(prov_event_name((enum prov_event)(1u << i))));
 	return a;
 }
 
 int prov_plan_json(const struct prov_plan *p, struct prov_arena *arena, struct prov_val *out)
 {
-	json_t *o = json_pack("{s:i,s:{s:s,s:s},s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "v", 1, "state", "before",
-		prov_state_name(p->before), "after", prov_state_name(p->after), "roles",
-		diff(p->roles_gained, p->roles_lost), "groups", diff(p->groups_gained, p->groups_lost), "entitlements",
-		diff(p->ent_gained, p->ent_lost), "exceptions", list(p->exceptions_new.n, p->exceptions_new.val), "mods",
-		mods(p), "members", members(p), "events", events(p->events));
+	json_t *o = json_pack("{s:i,s:{s:s,s:s},s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "v", 1, "state",
+		"before", prov_state_name(p->before), "after", prov_state_name(p->after), "roles",
+		diff(p->roles_gained, p->roles_lost), "groups",
+		diff(p->groups_gained, p->groups_lost), "entitlements",
+		diff(p->ent_gained, p->ent_lost), "exceptions",
+		list(p->exceptions_new.n, p->exceptions_new.val), "mods", mods(p), "members",
+		members(p), "events", events(p->events));
 	char *s = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	int rc = PROV_ENOMEM;
 

@@ -58,17 +58,19 @@ int prov_grow(void *array, size_t n, size_t *room, size_t size)
 	return 0;
 }
 
-static const struct prov_attr *attr(const struct prov_policy *p, const struct prov_entry *e, const char *name)
+static const struct prov_attr *attr(const struct prov_policy *p, const struct prov_entry *e,
+	const char *name)
 {
 	const struct prov_type *t = p->schema->type(p->schema->ctx, name, strlen(name));
 
 	return t ? prov_entry_attr(e, t) : NULL;
 }
 
-static int complain(struct prov_error *err, const struct prov_entry *e, const char *name, const char *why)
+static int complain(struct prov_error *err, const struct prov_entry *e, const char *name,
+	const char *why)
 {
-	return prov_error_set(err, PROV_EINVAL, "\"%.*s\": %s%s%s", e->dn.len > 150 ? 150 : (int)e->dn.len,
-		e->dn.data, name, *name ? ": " : "", why);
+	return prov_error_set(err, PROV_EINVAL, "\"%.*s\": %s%s%s",
+		e->dn.len > 150 ? 150 : (int)e->dn.len, e->dn.data, name, *name ? ": " : "", why);
 }
 
 static struct prov_val copy(struct prov_arena *a, struct prov_val v)
@@ -119,7 +121,8 @@ static int read_filters(struct prov_policy *p, const struct prov_entry *e, struc
 	if (!r->filter || copy_values(p, a->val, a->n, &r->filter_text))
 		return PROV_ENOMEM;
 	for (; r->nfilter < a->n; r->nfilter++)
-		if (prov_filter_compile(r->filter_text[r->nfilter], p->schema, &p->arena, &r->filter[r->nfilter], &why))
+		if (prov_filter_compile(r->filter_text[r->nfilter], p->schema, &p->arena,
+			    &r->filter[r->nfilter], &why))
 			return complain(err, e, "provAssignFilter", why.text);
 	return 0;
 }
@@ -136,7 +139,8 @@ static int read_templates(struct prov_policy *p, const struct prov_entry *e, str
 	if (!r->template)
 		return PROV_ENOMEM;
 	for (; r->ntemplate < a->n; r->ntemplate++)
-		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena, &r->template[r->ntemplate], &why))
+		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena,
+			    &r->template[r->ntemplate], &why))
 			return complain(err, e, "provTemplate", why.text);
 	return 0;
 }
@@ -146,7 +150,8 @@ static int read_groups(struct prov_policy *p, const struct prov_entry *e, struct
 	const struct prov_attr *g = attr(p, e, "provGroup"), *x = attr(p, e, "provEntitlement");
 
 	if (g && g->n) {
-		if (copy_values(p, g->val, g->n, &r->group_dn) || copy_values(p, g->nval, g->n, &r->group_ndn))
+		if (copy_values(p, g->val, g->n, &r->group_dn) ||
+			copy_values(p, g->nval, g->n, &r->group_ndn))
 			return PROV_ENOMEM;
 		r->ngroup = g->n;
 	}
@@ -158,9 +163,11 @@ static int read_groups(struct prov_policy *p, const struct prov_entry *e, struct
 	return 0;
 }
 
-static int refuse_unsupported(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err)
+static int refuse_unsupported(struct prov_policy *p, const struct prov_entry *e,
+	struct prov_error *err)
 {
-	static const char *const later[] = { "provConflict", "provPrerequisite", "provMaxMembers", NULL };
+	static const char *const later[] = { "provConflict", "provPrerequisite", "provMaxMembers",
+		NULL };
 
 	for (int i = 0; later[i]; i++) {
 		const struct prov_attr *a = attr(p, e, later[i]);
@@ -241,7 +248,8 @@ static bool is_class(const struct prov_policy *p, const struct prov_entry *e, co
 	const struct prov_attr *oc = attr(p, e, "objectClass");
 
 	for (size_t i = 0; oc && i < oc->n; i++)
-		if (oc->val[i].len == strlen(name) && strncasecmp(oc->val[i].data, name, oc->val[i].len) == 0)
+		if (oc->val[i].len == strlen(name) &&
+			strncasecmp(oc->val[i].data, name, oc->val[i].len) == 0)
 			return true;
 	return false;
 }
@@ -257,7 +265,8 @@ int prov_policy_add(struct prov_policy *p, const struct prov_entry *e, struct pr
 	else if (is_class(p, e, "provConnector"))
 		rc = add_connector(p, e, err);
 	else if (is_class(p, e, "provSodSet"))
-		rc = complain(err, e, "", "segregation-of-duties sets (provSodSet) are not supported yet by this version");
+		rc = complain(err, e, "",
+			"segregation-of-duties sets (provSodSet) are not supported yet by this version");
 	if (rc == PROV_ENOMEM)
 		prov_error_set(err, rc, "out of memory");
 	return rc;
@@ -305,20 +314,24 @@ const struct prov_schema *prov_policy_schema(const struct prov_policy *p)
 
 static int find_group(const void *key, const void *item)
 {
-	return prov_val_order(*(const struct prov_val *)key, ((const struct group_user *)item)->ndn);
+	return prov_val_order(*(const struct prov_val *)key,
+		((const struct group_user *)item)->ndn);
 }
 
-const struct prov_role *prov_policy_group_user(const struct prov_policy *p, struct prov_val group_ndn)
+const struct prov_role *prov_policy_group_user(const struct prov_policy *p,
+	struct prov_val group_ndn)
 {
-	const struct group_user *g =
-		p->ngroup ? bsearch(&group_ndn, p->group_user, p->ngroup, sizeof(*p->group_user), find_group) : NULL;
+	const struct group_user *g = p->ngroup
+		? bsearch(&group_ndn, p->group_user, p->ngroup, sizeof(*p->group_user), find_group)
+		: NULL;
 
 	return g ? g->role : NULL;
 }
 
 static int find_type(const void *a, const void *b)
 {
-	const struct prov_type *x = *(const struct prov_type *const *)a, *y = *(const struct prov_type *const *)b;
+	const struct prov_type *x = *(const struct prov_type *const *)a,
+			       *y = *(const struct prov_type *const *)b;
 
 	return (x > y) - (x < y);
 }
@@ -326,7 +339,8 @@ static int find_type(const void *a, const void *b)
 bool prov_policy_watches(const struct prov_policy *p, const struct prov_type *type)
 {
 	for (; type; type = type->sup)
-		if (p->nwatched && bsearch(&type, p->watched, p->nwatched, sizeof(*p->watched), find_type))
+		if (p->nwatched &&
+			bsearch(&type, p->watched, p->nwatched, sizeof(*p->watched), find_type))
 			return true;
 	return false;
 }

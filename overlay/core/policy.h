@@ -28,7 +28,8 @@ struct prov_role {
 	size_t ninclude;
 	const struct prov_role **include; /* direct, resolved */
 	size_t nclosure;
-	const struct prov_role **closure; /* itself and all it includes, active ones only, sorted by ndn */
+	const struct prov_role *
+		*closure; /* itself and all it includes, active ones only, sorted by ndn */
 	size_t ntemplate;
 	const struct prov_template **template;
 	size_t ngroup;
@@ -64,7 +65,8 @@ const struct prov_role *const *prov_policy_roles(const struct prov_policy *p, si
 const struct prov_connector *const *prov_policy_connectors(const struct prov_policy *p, size_t *n);
 const struct prov_schema *prov_policy_schema(const struct prov_policy *p);
 /* Roles that grant this group (any status but retired); NULL when none. */
-const struct prov_role *prov_policy_group_user(const struct prov_policy *p, struct prov_val group_ndn);
+const struct prov_role *prov_policy_group_user(const struct prov_policy *p,
+	struct prov_val group_ndn);
 
 /* Types that any assign filter or template of a non-draft role reads or writes,
  * with the attributes of provAccount that decide (provState, provAssignedRole,

@@ -21,7 +21,7 @@ struct prov_policy {
 	const struct prov_schema *schema;
 	struct prov_policy_env env;
 	struct prov_arena arena;
-	struct prov_role **role; /* sorted by ndn once sealed */
+	struct prov_role **role;  /* sorted by ndn once sealed */
 	struct role_draft *draft; /* in the order of role */
 	size_t nrole, role_room, draft_room;
 	struct prov_val *pool; /* normalized names */

@@ -8,16 +8,18 @@
 
 #include "policy_impl.h"
 
-static int role_error(struct prov_error *err, const struct prov_role *r, const char *what, struct prov_val v,
-	const char *why)
+static int role_error(struct prov_error *err, const struct prov_role *r, const char *what,
+	struct prov_val v, const char *why)
 {
 	return prov_error_set(err, PROV_EINVAL, "role \"%.*s\": %s \"%.*s\": %s",
-		r->dn.len > 120 ? 120 : (int)r->dn.len, r->dn.data, what, v.len > 150 ? 150 : (int)v.len, v.data, why);
+		r->dn.len > 120 ? 120 : (int)r->dn.len, r->dn.data, what,
+		v.len > 150 ? 150 : (int)v.len, v.data, why);
 }
 
 static int by_ndn(const void *a, const void *b)
 {
-	return prov_val_order(((const struct role_draft *)a)->role->ndn, ((const struct role_draft *)b)->role->ndn);
+	return prov_val_order(((const struct role_draft *)a)->role->ndn,
+		((const struct role_draft *)b)->role->ndn);
 }
 
 static struct role_draft *draft_of(struct prov_policy *p, const struct prov_role *r)
@@ -39,15 +41,16 @@ static int resolve_includes(struct prov_policy *p, struct role_draft *d, struct 
 	for (size_t i = 0; i < d->ninclude; i++) {
 		const struct prov_role *other = prov_policy_role(p, d->include[i]);
 		if (!other)
-			return role_error(err, r, "provInclude", d->include_dn[i], "there is no such role");
+			return role_error(err, r, "provInclude", d->include_dn[i],
+				"there is no such role");
 		r->include[r->ninclude++] = other;
 	}
 	return 0;
 }
 
 /* Depth first; path is the roles from the start to here, for the text. */
-static int find_cycle(struct prov_policy *p, struct role_draft *d, const struct role_draft **path, size_t depth,
-	struct prov_error *err)
+static int find_cycle(struct prov_policy *p, struct role_draft *d, const struct role_draft **path,
+	size_t depth, struct prov_error *err)
 {
 	if (d->mark == 2)
 		return 0;
@@ -58,8 +61,10 @@ static int find_cycle(struct prov_policy *p, struct role_draft *d, const struct 
 		while (path[from] != d)
 			from++;
 		for (size_t i = from; i < depth && n < sizeof(text) - 1; i++)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > from ? " > " : "", path[i]->role->cn);
-		return prov_error_set(err, PROV_EINVAL, "role \"%.*s\": provInclude makes a cycle: %s",
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+				i > from ? " > " : "", path[i]->role->cn);
+		return prov_error_set(err, PROV_EINVAL,
+			"role \"%.*s\": provInclude makes a cycle: %s",
 			d->role->dn.len > 100 ? 100 : (int)d->role->dn.len, d->role->dn.data, text);
 	}
 	d->mark = 1;
@@ -74,7 +79,8 @@ static int find_cycle(struct prov_policy *p, struct role_draft *d, const struct 
 
 static int role_order(const void *a, const void *b)
 {
-	return prov_val_order((*(const struct prov_role *const *)a)->ndn, (*(const struct prov_role *const *)b)->ndn);
+	return prov_val_order((*(const struct prov_role *const *)a)->ndn,
+		(*(const struct prov_role *const *)b)->ndn);
 }
 
 struct closure {
@@ -141,7 +147,8 @@ static void check_pool(void *ctx, struct prov_val pool)
 		for (size_t i = 0; i < c->p->npool && !found; i++)
 			found = prov_val_equal(c->p->pool[i], n);
 	if (c->rc == 0 && !found)
-		c->rc = role_error(c->err, c->role, "provTemplate: pool", pool, "there is no such pool");
+		c->rc = role_error(c->err, c->role, "provTemplate: pool", pool,
+			"there is no such pool");
 	prov_arena_dispose(&arena);
 }
 
@@ -150,12 +157,13 @@ static int check_groups(struct prov_policy *p, const struct prov_role *r, struct
 	for (size_t i = 0; i < r->ngroup && p->env.group; i++) {
 		int rc = p->env.group(p->env.ctx, r->group_ndn[i]);
 		if (rc == PROV_ENOENT)
-			return role_error(err, r, "provGroup", r->group_dn[i], "there is no such entry");
+			return role_error(err, r, "provGroup", r->group_dn[i],
+				"there is no such entry");
 		if (rc == PROV_EINVAL)
 			return role_error(err, r, "provGroup", r->group_dn[i], "is not a group");
 		if (rc)
-			return prov_error_set(err, rc, "cannot read group \"%.*s\"", (int)r->group_dn[i].len,
-				r->group_dn[i].data);
+			return prov_error_set(err, rc, "cannot read group \"%.*s\"",
+				(int)r->group_dn[i].len, r->group_dn[i].data);
 	}
 	return 0;
 }
@@ -167,16 +175,18 @@ static int check_enforce(const struct prov_role *r, struct prov_error *err)
 		for (size_t i = 0; i < r->closure[a]->ntemplate; i++) {
 			const struct prov_template *t = r->closure[a]->template[i];
 			struct prov_val v, w;
-			if (prov_template_mode(t) != PROV_MODE_ENFORCE || !prov_template_type(t)->single ||
-				!prov_template_literal(t, &v))
+			if (prov_template_mode(t) != PROV_MODE_ENFORCE ||
+				!prov_template_type(t)->single || !prov_template_literal(t, &v))
 				continue;
 			for (size_t b = 0; b < r->nclosure; b++)
 				for (size_t j = 0; j < r->closure[b]->ntemplate; j++) {
 					const struct prov_template *u = r->closure[b]->template[j];
 					if (prov_template_mode(u) == PROV_MODE_ENFORCE &&
 						prov_template_type(u) == prov_template_type(t) &&
-						prov_template_literal(u, &w) && !prov_val_equal(v, w))
-						return role_error(err, r, "provTemplate", prov_template_line(t),
+						prov_template_literal(u, &w) &&
+						!prov_val_equal(v, w))
+						return role_error(err, r, "provTemplate",
+							prov_template_line(t),
 							"another line that holds whenever this one does enforces another value");
 				}
 		}
@@ -202,15 +212,16 @@ static void watch(void *ctx, const struct prov_type *type)
 
 static int by_address(const void *a, const void *b)
 {
-	const struct prov_type *x = *(const struct prov_type *const *)a, *y = *(const struct prov_type *const *)b;
+	const struct prov_type *x = *(const struct prov_type *const *)a,
+			       *y = *(const struct prov_type *const *)b;
 
 	return (x > y) - (x < y);
 }
 
 static int collect_watched(struct prov_policy *p)
 {
-	static const char *const always[] = { "objectClass", "provState", "provAssignedRole", "provTimedRole",
-		"provException", NULL };
+	static const char *const always[] = { "objectClass", "provState", "provAssignedRole",
+		"provTimedRole", "provException", NULL };
 	struct watch w = { p, false };
 	size_t n = 0;
 
@@ -239,7 +250,8 @@ static int collect_watched(struct prov_policy *p)
 
 static int by_group(const void *a, const void *b)
 {
-	return prov_val_order(((const struct group_user *)a)->ndn, ((const struct group_user *)b)->ndn);
+	return prov_val_order(((const struct group_user *)a)->ndn,
+		((const struct group_user *)b)->ndn);
 }
 
 static int collect_groups(struct prov_policy *p)
@@ -247,10 +259,13 @@ static int collect_groups(struct prov_policy *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nrole; i++)
-		for (size_t j = 0; p->role[i]->status != PROV_STATUS_RETIRED && j < p->role[i]->ngroup; j++) {
-			if (prov_grow(&p->group_user, p->ngroup, &p->group_room, sizeof(*p->group_user)))
+		for (size_t j = 0;
+			p->role[i]->status != PROV_STATUS_RETIRED && j < p->role[i]->ngroup; j++) {
+			if (prov_grow(&p->group_user, p->ngroup, &p->group_room,
+				    sizeof(*p->group_user)))
 				return PROV_ENOMEM;
-			p->group_user[p->ngroup++] = (struct group_user){ p->role[i]->group_ndn[j], p->role[i] };
+			p->group_user[p->ngroup++] =
+				(struct group_user){ p->role[i]->group_ndn[j], p->role[i] };
 		}
 	if (p->ngroup)
 		qsort(p->group_user, p->ngroup, sizeof(*p->group_user), by_group);

@@ -15,7 +15,8 @@
 
 static json_t *base64(struct prov_val v)
 {
-	static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char abc[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *out = malloc(v.len / 3 * 4 + 5), *p = out;
 
 	if (!out)
@@ -75,7 +76,8 @@ static void put_state(json_t *o, const struct prov_plan *plan)
 	json_t *s = json_object();
 
 	if (plan->before != PROV_STATE_NONE)
-		json_object_set_new_nocheck(s, "before", json_string(prov_state_name(plan->before)));
+		json_object_set_new_nocheck(s, "before",
+			json_string(prov_state_name(plan->before)));
 	if (plan->after != PROV_STATE_NONE)
 		json_object_set_new_nocheck(s, "after", json_string(prov_state_name(plan->after)));
 	json_object_set_new_nocheck(o, "state", s);
@@ -100,8 +102,9 @@ static json_t *events(const struct prov_record *r)
 		json_t *route = json_array();
 		for (size_t k = 0; k < r->event[i].nroute; k++)
 			json_array_append_new(route, text(prov_val_str(r->event[i].route[k])));
-		json_array_append_new(a, json_pack("{s:s,s:s,s:o}", "id", r->event[i].id, "type",
-						 prov_event_name(r->event[i].type), "route", route));
+		json_array_append_new(a,
+			json_pack("{s:s,s:s,s:o}", "id", r->event[i].id, "type",
+				prov_event_name(r->event[i].type), "route", route));
 	}
 	return a;
 }
@@ -112,7 +115,8 @@ static json_t *values(const struct prov_record *r)
 
 	for (size_t i = 0; i < r->nvalue; i++) {
 		const struct prov_attr *a = &r->value[i];
-		json_object_set_new_nocheck(o, a->type->name, list((struct prov_list){ a->n, a->val }));
+		json_object_set_new_nocheck(o, a->type->name,
+			list((struct prov_list){ a->n, a->val }));
 	}
 	return o;
 }
@@ -172,7 +176,8 @@ int prov_record_encode(const struct prov_record *r, char **out, size_t *len, str
 	*out = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	json_decref(o);
 	if (!*out)
-		return prov_error_set(err, PROV_ENOMEM, "cannot encode the change record: out of memory");
+		return prov_error_set(err, PROV_ENOMEM,
+			"cannot encode the change record: out of memory");
 	*len = strlen(*out);
 	return 0;
 }
@@ -187,8 +192,8 @@ static void move(json_t *to, const char *name, json_t *from, const char *member)
 
 static json_t *data_of(json_t *rec)
 {
-	static const char *const same[] = { "uid", "csn", "actor", "reason", "roles", "groups", "entitlements",
-		"attributes" };
+	static const char *const same[] = { "uid", "csn", "actor", "reason", "roles", "groups",
+		"entitlements", "attributes" };
 	json_t *d = json_object(), *state = json_object_get(rec, "state");
 
 	move(d, "dn", rec, json_object_get(rec, "newDn") ? "newDn" : "dn");
@@ -202,8 +207,8 @@ static json_t *data_of(json_t *rec)
 	return d;
 }
 
-int prov_record_event_json(const char *record, size_t len, size_t n, const char *source, uint64_t sequence,
-	char **out, size_t *outlen, struct prov_error *err)
+int prov_record_event_json(const char *record, size_t len, size_t n, const char *source,
+	uint64_t sequence, char **out, size_t *outlen, struct prov_error *err)
 {
 	json_error_t je;
 	json_t *rec = json_loadb(record, len, JSON_REJECT_DUPLICATES, &je), *o = NULL, *ev;
@@ -213,7 +218,8 @@ int prov_record_event_json(const char *record, size_t len, size_t n, const char 
 
 	*out = NULL;
 	if (!json_is_object(rec)) {
-		rc = prov_error_set(err, PROV_ECORRUPT, "the record is not a JSON object: %s", rec ? "" : je.text);
+		rc = prov_error_set(err, PROV_ECORRUPT, "the record is not a JSON object: %s",
+			rec ? "" : je.text);
 		goto out;
 	}
 	ev = json_array_get(json_object_get(rec, "events"), n);
@@ -223,7 +229,8 @@ int prov_record_event_json(const char *record, size_t len, size_t n, const char 
 	}
 	type = json_string_value(json_object_get(ev, "type"));
 	if (!type || !json_is_string(json_object_get(ev, "id"))) {
-		rc = prov_error_set(err, PROV_ECORRUPT, "event %zu of the record has no type or no id", n);
+		rc = prov_error_set(err, PROV_ECORRUPT,
+			"event %zu of the record has no type or no id", n);
 		goto out;
 	}
 	snprintf(seq, sizeof(seq), "%020llu", (unsigned long long)sequence);

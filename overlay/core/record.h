@@ -20,9 +20,9 @@ struct prov_actor {
 
 struct prov_record_event {
 	enum prov_event type;
-	const char *id;      /* UUIDv7 text */
+	const char *id; /* UUIDv7 text */
 	size_t nroute;
-	const char **route;  /* connector names */
+	const char **route; /* connector names */
 };
 
 struct prov_record {
@@ -43,7 +43,8 @@ struct prov_record {
 };
 
 /* Encode into malloc'ed *out (the caller's, free()). */
-int prov_record_encode(const struct prov_record *r, char **out, size_t *len, struct prov_error *err);
+int prov_record_encode(const struct prov_record *r, char **out, size_t *len,
+	struct prov_error *err);
 
 /*
  * Cut the n-th event (0-based) out of a record as a CloudEvents 1.0 JSON object

@@ -89,7 +89,8 @@ static int parse_now(struct parser *p, struct prov_val v, size_t where, struct t
 }
 
 /* The thing before the first '|'. */
-static int parse_source(struct parser *p, struct prov_val v, size_t where, struct template_part **out)
+static int parse_source(struct parser *p, struct prov_val v, size_t where,
+	struct template_part **out)
 {
 	struct template_part *part = add_part(p, PART_ATTR);
 
@@ -98,7 +99,8 @@ static int parse_source(struct parser *p, struct prov_val v, size_t where, struc
 		return fail(p, where, "too many parts");
 	if (is(v, "unique")) {
 		part->kind = PART_UNIQUE;
-	} else if (v.len >= 3 && memcmp(v.data, "now", 3) == 0 && (v.len == 3 || v.data[3] == '+')) {
+	} else if (v.len >= 3 && memcmp(v.data, "now", 3) == 0 &&
+		(v.len == 3 || v.data[3] == '+')) {
 		part->kind = PART_NOW;
 		int rc = parse_now(p, v, where, part);
 		if (rc)
@@ -108,14 +110,17 @@ static int parse_source(struct parser *p, struct prov_val v, size_t where, struc
 		part->text = (struct prov_val){ v.data + 5, v.len - 5 };
 	} else if (v.len > 7 && memcmp(v.data, "random:", 7) == 0) {
 		part->kind = PART_RANDOM;
-		if (!to_number((struct prov_val){ v.data + 7, v.len - 7 }, MOST_RANDOM, &part->number) || !part->number)
+		if (!to_number((struct prov_val){ v.data + 7, v.len - 7 }, MOST_RANDOM,
+			    &part->number) ||
+			!part->number)
 			return fail(p, where, "random: wants a number from 1 to 256");
 	} else {
 		part->text = v;
 		part->type = v.len ? p->schema->type(p->schema->ctx, v.data, v.len) : NULL;
 		if (!part->type) {
 			char why[128];
-			snprintf(why, sizeof(why), "unknown attribute \"%.*s\"", v.len > 64 ? 64 : (int)v.len, v.data);
+			snprintf(why, sizeof(why), "unknown attribute \"%.*s\"",
+				v.len > 64 ? 64 : (int)v.len, v.data);
 			return fail(p, where, why);
 		}
 	}
@@ -140,8 +145,9 @@ static int parse_op(struct parser *p, struct prov_val v, size_t where, struct te
 		const char *name;
 		enum op_kind kind;
 		bool arg;
-	} ops[] = { { "lower", OP_LOWER, false }, { "upper", OP_UPPER, false }, { "ascii", OP_ASCII, false },
-		{ "trim", OP_TRIM, false }, { "first", OP_FIRST, true }, { "last", OP_LAST, true },
+	} ops[] = { { "lower", OP_LOWER, false }, { "upper", OP_UPPER, false },
+		{ "ascii", OP_ASCII, false }, { "trim", OP_TRIM, false },
+		{ "first", OP_FIRST, true }, { "last", OP_LAST, true },
 		{ "replace", OP_REPLACE, true }, { "or", OP_OR, true }, { "pad", OP_PAD, true } };
 	const char *colon = v.len ? memchr(v.data, ':', v.len) : NULL;
 	struct prov_val name = { v.data, colon ? (size_t)(colon - v.data) : v.len };
@@ -152,7 +158,9 @@ static int parse_op(struct parser *p, struct prov_val v, size_t where, struct te
 		if (!is(name, ops[i].name))
 			continue;
 		if (ops[i].arg != (colon != NULL)) {
-			snprintf(why, sizeof(why), ops[i].arg ? "%s: wants a value" : "%s takes no value", ops[i].name);
+			snprintf(why, sizeof(why),
+				ops[i].arg ? "%s: wants a value" : "%s takes no value",
+				ops[i].name);
 			return fail(p, where, why);
 		}
 		op->kind = ops[i].kind;
@@ -168,7 +176,8 @@ static int parse_op(struct parser *p, struct prov_val v, size_t where, struct te
 		}
 		return 0;
 	}
-	snprintf(why, sizeof(why), "unknown filter \"%.*s\"", name.len > 40 ? 40 : (int)name.len, name.data);
+	snprintf(why, sizeof(why), "unknown filter \"%.*s\"", name.len > 40 ? 40 : (int)name.len,
+		name.data);
 	return fail(p, where, why);
 }
 
@@ -189,7 +198,9 @@ static int parse_braces(struct parser *p)
 		int rc;
 		if (!part) {
 			rc = parse_source(p, slice(p, at, stop), at, &part);
-			if (rc == 0 && !(part->op = prov_arena_array(&p->scratch, MOST_OPS, sizeof(*part->op))))
+			if (rc == 0 &&
+				!(part->op = prov_arena_array(&p->scratch, MOST_OPS,
+					  sizeof(*part->op))))
 				rc = PROV_ENOMEM;
 		} else if (part->nop == MOST_OPS) {
 			rc = fail(p, at, "too many filters");
@@ -260,11 +271,12 @@ static int parse_head(struct parser *p)
 	if (!colon)
 		return fail(p, from, "':' is missing after the attribute");
 	to = (size_t)(colon - p->line.data);
-	p->t->type = to > from ? p->schema->type(p->schema->ctx, p->line.data + from, to - from) : NULL;
+	p->t->type =
+		to > from ? p->schema->type(p->schema->ctx, p->line.data + from, to - from) : NULL;
 	if (!p->t->type) {
 		char why[128];
-		snprintf(why, sizeof(why), "unknown attribute \"%.*s\"", to - from > 64 ? 64 : (int)(to - from),
-			p->line.data + from);
+		snprintf(why, sizeof(why), "unknown attribute \"%.*s\"",
+			to - from > 64 ? 64 : (int)(to - from), p->line.data + from);
 		return fail(p, from, why);
 	}
 	if (p->t->type->no_usermod)
@@ -317,7 +329,8 @@ int prov_template_compile(struct prov_val line, const struct prov_schema *schema
 
 	*out = NULL;
 	p.line.data = prov_arena_strndup(arena, line.data, line.len);
-	if (!t || !p.line.data || !(t->part = prov_arena_array(&p.scratch, MOST_PARTS, sizeof(*t->part))))
+	if (!t || !p.line.data ||
+		!(t->part = prov_arena_array(&p.scratch, MOST_PARTS, sizeof(*t->part))))
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	t->line = p.line;
 	make_tag(t);
@@ -331,7 +344,8 @@ int prov_template_compile(struct prov_val line, const struct prov_schema *schema
 		rc = settle(&p);
 	prov_arena_dispose(&p.scratch);
 	struct prov_val value;
-	if (rc == 0 && prov_template_literal(t, &value) && schema->validate(schema->ctx, t->type, value)) {
+	if (rc == 0 && prov_template_literal(t, &value) &&
+		schema->validate(schema->ctx, t->type, value)) {
 		char why[128];
 		snprintf(why, sizeof(why), "the value is not one of %s", t->type->name);
 		rc = fail(&p, p.line.len - value.len, why);
@@ -376,8 +390,8 @@ bool prov_template_literal(const struct prov_template *t, struct prov_val *out)
 	return true;
 }
 
-void prov_template_pools(const struct prov_template *t, void (*use)(void *ctx, struct prov_val pool),
-	void *ctx)
+void prov_template_pools(const struct prov_template *t,
+	void (*use)(void *ctx, struct prov_val pool), void *ctx)
 {
 	for (size_t i = 0; i < t->npart; i++)
 		if (t->part[i].kind == PART_NEXT)

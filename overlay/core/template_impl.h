@@ -5,7 +5,17 @@
 #include "template.h"
 
 enum part_kind { PART_TEXT, PART_ATTR, PART_NEXT, PART_RANDOM, PART_NOW, PART_UNIQUE };
-enum op_kind { OP_LOWER, OP_UPPER, OP_ASCII, OP_TRIM, OP_FIRST, OP_LAST, OP_REPLACE, OP_OR, OP_PAD };
+enum op_kind {
+	OP_LOWER,
+	OP_UPPER,
+	OP_ASCII,
+	OP_TRIM,
+	OP_FIRST,
+	OP_LAST,
+	OP_REPLACE,
+	OP_OR,
+	OP_PAD
+};
 
 struct template_op {
 	enum op_kind kind;

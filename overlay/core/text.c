@@ -50,13 +50,39 @@ static const struct {
 	ucs4_t c;
 	const char *ascii;
 } letters[] = {
-	{ 0x00df, "ss" }, { 0x1e9e, "SS" }, { 0x00c6, "AE" }, { 0x00e6, "ae" }, { 0x0152, "OE" },
-	{ 0x0153, "oe" }, { 0x00d8, "O" }, { 0x00f8, "o" }, { 0x0110, "D" }, { 0x0111, "d" },
-	{ 0x00d0, "D" }, { 0x00f0, "d" }, { 0x00de, "Th" }, { 0x00fe, "th" }, { 0x0141, "L" },
-	{ 0x0142, "l" }, { 0x0126, "H" }, { 0x0127, "h" }, { 0x0131, "i" }, { 0x0138, "k" },
-	{ 0x014a, "N" }, { 0x014b, "n" }, { 0x0166, "T" }, { 0x0167, "t" }, { 0x2018, "'" },
-	{ 0x2019, "'" }, { 0x02bc, "'" }, { 0x2010, "-" }, { 0x2011, "-" }, { 0x2012, "-" },
-	{ 0x2013, "-" }, { 0x2014, "-" }, { 0x00a0, " " },
+	{ 0x00df, "ss" },
+	{ 0x1e9e, "SS" },
+	{ 0x00c6, "AE" },
+	{ 0x00e6, "ae" },
+	{ 0x0152, "OE" },
+	{ 0x0153, "oe" },
+	{ 0x00d8, "O" },
+	{ 0x00f8, "o" },
+	{ 0x0110, "D" },
+	{ 0x0111, "d" },
+	{ 0x00d0, "D" },
+	{ 0x00f0, "d" },
+	{ 0x00de, "Th" },
+	{ 0x00fe, "th" },
+	{ 0x0141, "L" },
+	{ 0x0142, "l" },
+	{ 0x0126, "H" },
+	{ 0x0127, "h" },
+	{ 0x0131, "i" },
+	{ 0x0138, "k" },
+	{ 0x014a, "N" },
+	{ 0x014b, "n" },
+	{ 0x0166, "T" },
+	{ 0x0167, "t" },
+	{ 0x2018, "'" },
+	{ 0x2019, "'" },
+	{ 0x02bc, "'" },
+	{ 0x2010, "-" },
+	{ 0x2011, "-" },
+	{ 0x2012, "-" },
+	{ 0x2013, "-" },
+	{ 0x2014, "-" },
+	{ 0x00a0, " " },
 };
 
 static const char *ascii_of(ucs4_t c)
@@ -76,7 +102,8 @@ int prov_text_ascii(struct prov_val in, struct prov_arena *arena, struct prov_va
 	uint8_t *d = u8_normalize(UNINORM_NFKD, (const uint8_t *)in.data, in.len, NULL, &n);
 	if (!d)
 		return PROV_ENOMEM;
-	char *buf = prov_arena_alloc(arena, n * 2 + 1); /* the table at most doubles a letter's bytes */
+	char *buf =
+		prov_arena_alloc(arena, n * 2 + 1); /* the table at most doubles a letter's bytes */
 	for (size_t i = 0; buf && i < n;) {
 		ucs4_t c;
 		int step = u8_mbtouc(&c, d + i, n - i);
@@ -117,7 +144,8 @@ int prov_text_trim(struct prov_val in, struct prov_arena *arena, struct prov_val
 }
 
 /* Composed, so that a letter with its marks is one character where Unicode has one. */
-static int composed(struct prov_val in, struct prov_arena *arena, struct prov_val *out, size_t *chars)
+static int composed(struct prov_val in, struct prov_arena *arena, struct prov_val *out,
+	size_t *chars)
 {
 	size_t n = 0;
 
@@ -200,7 +228,8 @@ int prov_text_replace(struct prov_val in, struct prov_val from, struct prov_val 
 	char *buf = prov_arena_alloc(arena, in.len + hits * to.len + 1), *o = buf;
 	if (!buf)
 		return PROV_ENOMEM;
-	for (p = in.data; (hit = memmem(p, (size_t)(end - p), from.data, from.len)); p = hit + from.len) {
+	for (p = in.data; (hit = memmem(p, (size_t)(end - p), from.data, from.len));
+		p = hit + from.len) {
 		o = mempcpy(o, p, (size_t)(hit - p));
 		o = mempcpy(o, to.data, to.len);
 	}

@@ -69,9 +69,10 @@ void prov_time_rfc3339(int64_t secs, unsigned usec, char out[PROV_TIME_TEXT])
 {
 	struct civil c = civil_from(clamp(secs));
 
-	snprintf(out, PROV_TIME_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)c.year % 10000u,
-		(unsigned)c.month % 100u, (unsigned)c.day % 100u, (unsigned)c.hour % 100u,
-		(unsigned)c.minute % 100u, (unsigned)c.second % 100u, usec % 1000000u);
+	snprintf(out, PROV_TIME_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
+		(unsigned)c.year % 10000u, (unsigned)c.month % 100u, (unsigned)c.day % 100u,
+		(unsigned)c.hour % 100u, (unsigned)c.minute % 100u, (unsigned)c.second % 100u,
+		usec % 1000000u);
 }
 
 static bool digits(const char **p, const char *end, int n, int *out)
@@ -126,8 +127,8 @@ static bool valid(const struct civil *c)
 	bool leap = c->year % 4 == 0 && (c->year % 100 != 0 || c->year % 400 == 0);
 
 	return c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-		c->day <= len[c->month - 1] + (leap && c->month == 2) && c->hour < 24 && c->minute < 60 &&
-		c->second <= 60;
+		c->day <= len[c->month - 1] + (leap && c->month == 2) && c->hour < 24 &&
+		c->minute < 60 && c->second <= 60;
 }
 
 int prov_time_parse(struct prov_val text, int64_t *secs)
@@ -138,7 +139,8 @@ int prov_time_parse(struct prov_val text, int64_t *secs)
 	bool ok = digits(&p, end, 4, &c.year);
 	bool dashes = ok && skip(&p, end, '-');
 
-	ok = ok && digits(&p, end, 2, &c.month) && (!dashes || skip(&p, end, '-')) && digits(&p, end, 2, &c.day);
+	ok = ok && digits(&p, end, 2, &c.month) && (!dashes || skip(&p, end, '-')) &&
+		digits(&p, end, 2, &c.day);
 	if (dashes)
 		ok = ok && (skip(&p, end, 'T') || skip(&p, end, 't') || skip(&p, end, ' '));
 	ok = ok && digits(&p, end, 2, &c.hour);
@@ -150,7 +152,7 @@ int prov_time_parse(struct prov_val text, int64_t *secs)
 		skip_fraction(&p, end);
 	if (!ok || !zone(&p, end, &minutes) || !valid(&c))
 		return PROV_EINVAL;
-	*secs = days_from(c.year, c.month, c.day) * 86400 + c.hour * 3600 + c.minute * 60 + c.second -
-		(int64_t)minutes * 60;
+	*secs = days_from(c.year, c.month, c.day) * 86400 + c.hour * 3600 + c.minute * 60 +
+		c.second - (int64_t)minutes * 60;
 	return 0;
 }

@@ -44,7 +44,8 @@ bool prov_account_is(struct prov_instance *pi, Operation *op, Entry *e, struct b
 		return false;
 	for (int i = 0; i < pi->naccounts; i++) {
 		struct prov_accounts *a = &pi->accounts[i];
-		if (in_scope(a, ndn) && (!a->filter || test_filter(&op2, e, a->filter) == LDAP_COMPARE_TRUE))
+		if (in_scope(a, ndn) &&
+			(!a->filter || test_filter(&op2, e, a->filter) == LDAP_COMPARE_TRUE))
 			return true;
 	}
 	return false;

@@ -41,8 +41,8 @@ void prov_stamp_now(struct prov_stamp *s, Operation *op)
 		if (!BER_BVISEMPTY(&c->c_ndn) && !dn_match(&c->c_ndn, &op->o_ndn))
 			s->actor.authc = prov_bv(c->c_dn);
 		s->actor.from = prov_bv(c->c_peer_name);
-		snprintf(s->via, sizeof(s->via), "mech=%s tls=%s ssf=%u", mech, c->c_is_tls ? "yes" : "no",
-			(unsigned)op->o_ssf);
+		snprintf(s->via, sizeof(s->via), "mech=%s tls=%s ssf=%u", mech,
+			c->c_is_tls ? "yes" : "no", (unsigned)op->o_ssf);
 		s->actor.via = prov_val_str(s->via);
 	}
 	s->reason = prov_bv(prov_control_reason(op));
@@ -58,7 +58,8 @@ static int stamp_one(Operation *op, Modifications **list, bool create, Entry *be
 			return LDAP_SUCCESS;
 		return prov_mods_append(op, list, LDAP_MOD_REPLACE, ad, NULL, 0, err);
 	}
-	return prov_mods_append(op, list, create || !had ? LDAP_MOD_ADD : LDAP_MOD_REPLACE, ad, &v, 1, err);
+	return prov_mods_append(op, list, create || !had ? LDAP_MOD_ADD : LDAP_MOD_REPLACE, ad, &v,
+		1, err);
 }
 
 int prov_stamp_mods(const struct prov_stamp *s, Operation *op, Entry *before, Modifications **list,

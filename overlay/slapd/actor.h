@@ -15,9 +15,9 @@ struct prov_stamp {
 	char id[PROV_UUID_TEXT];
 	int64_t secs;
 	unsigned usec;
-	char time[PROV_TIME_TEXT]; /* RFC 3339 */
+	char time[PROV_TIME_TEXT];  /* RFC 3339 */
 	char gtime[PROV_TIME_TEXT]; /* generalized */
-	struct prov_actor actor; /* borrows from the connection and the buffer below */
+	struct prov_actor actor;    /* borrows from the connection and the buffer below */
 	struct prov_val reason;
 	char via[128];
 };

@@ -26,8 +26,8 @@ struct prov_capture {
 
 static int mdb_err(struct prov_error *err, int rc, const char *doing)
 {
-	return prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO, "%s: %s",
-		doing, mdb_strerror(rc));
+	return prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO,
+		"%s: %s", doing, mdb_strerror(rc));
 }
 
 static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)

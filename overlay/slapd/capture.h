@@ -25,14 +25,16 @@ void prov_capture_close(struct prov_instance *pi);
 int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size_t len,
 	struct prov_error *err);
 
-uint64_t prov_capture_last(struct prov_capture *c);    /* newest committed sequence; not inside an operation of the database */
+uint64_t prov_capture_last(struct prov_capture
+		*c); /* newest committed sequence; not inside an operation of the database */
 uint64_t prov_capture_relayed(struct prov_capture *c); /* taken by the relay */
 void prov_capture_set_relayed(struct prov_capture *c, uint64_t seq);
 const char *prov_capture_instance(struct prov_capture *c); /* UUID of this database's rows */
 
 /* Rows after `after`, at most `most`, in a read transaction of the calling thread. */
 int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,
-	int (*see)(void *ctx, uint64_t seq, struct prov_val row), void *ctx, struct prov_error *err);
+	int (*see)(void *ctx, uint64_t seq, struct prov_val row), void *ctx,
+	struct prov_error *err);
 
 /* Named values. get copies into the arena; PROV_ENOENT. txn NULL: in a transaction of its own. */
 int prov_named_put(struct prov_capture *c, void *txn, const char *name, struct prov_val v,

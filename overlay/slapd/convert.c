@@ -10,7 +10,8 @@ static struct prov_val *values(BerVarray a, unsigned n, struct prov_arena *arena
 	struct prov_val *v = prov_arena_array(arena, n ? n : 1, sizeof(*v));
 
 	for (unsigned i = 0; v && i < n; i++) {
-		v[i].data = copy ? prov_arena_strndup(arena, a[i].bv_val, a[i].bv_len) : a[i].bv_val;
+		v[i].data =
+			copy ? prov_arena_strndup(arena, a[i].bv_val, a[i].bv_len) : a[i].bv_val;
 		v[i].len = a[i].bv_len;
 		if (!v[i].data)
 			return NULL;
@@ -39,8 +40,9 @@ static int convert(Entry *e, struct prov_arena *arena, bool copy, struct prov_en
 		attr[n].type = prov_type_of(a->a_desc);
 		attr[n].n = a->a_numvals;
 		attr[n].val = values(a->a_vals, a->a_numvals, arena, copy);
-		attr[n].nval = a->a_nvals == a->a_vals ? attr[n].val
-						       : values(a->a_nvals, a->a_numvals, arena, copy);
+		attr[n].nval = a->a_nvals == a->a_vals
+			? attr[n].val
+			: values(a->a_nvals, a->a_numvals, arena, copy);
 		if (!attr[n].type || !attr[n].val || !attr[n].nval)
 			return PROV_ENOMEM;
 		if (a->a_desc == slap_schema.si_ad_entryUUID && a->a_numvals)
@@ -82,7 +84,8 @@ int prov_mods_append(Operation *op, Modifications **list, int mod_op, AttributeD
 		int rc = slap_mods_check(op, m, &text, buf, sizeof(buf), NULL);
 		if (rc != LDAP_SUCCESS) {
 			slap_mods_free(m, 1);
-			prov_error_set(err, PROV_EINVAL, "%s: %s", ad->ad_cname.bv_val, text ? text : "bad value");
+			prov_error_set(err, PROV_EINVAL, "%s: %s", ad->ad_cname.bv_val,
+				text ? text : "bad value");
 			return rc;
 		}
 	}
@@ -95,12 +98,14 @@ int prov_mods_append(Operation *op, Modifications **list, int mod_op, AttributeD
 int prov_mods_append_plan(Operation *op, Modifications **list, const struct prov_plan *plan,
 	struct prov_error *err)
 {
-	static const int ops[] = { [PROV_MOD_ADD] = LDAP_MOD_ADD, [PROV_MOD_DELETE] = LDAP_MOD_DELETE,
+	static const int ops[] = { [PROV_MOD_ADD] = LDAP_MOD_ADD,
+		[PROV_MOD_DELETE] = LDAP_MOD_DELETE,
 		[PROV_MOD_REPLACE] = LDAP_MOD_REPLACE };
 
 	for (size_t i = 0; i < plan->nmod; i++) {
 		const struct prov_mod *m = &plan->mod[i];
-		int rc = prov_mods_append(op, list, ops[m->op], prov_type_ad(m->type), m->val, m->n, err);
+		int rc = prov_mods_append(op, list, ops[m->op], prov_type_ad(m->type), m->val, m->n,
+			err);
 		if (rc != LDAP_SUCCESS)
 			return rc;
 	}

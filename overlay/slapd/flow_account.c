@@ -20,7 +20,8 @@ static int apply_to_new_entry(struct prov_write *w, Entry *e)
 	if (rc == LDAP_SUCCESS) {
 		rc = prov_mods_apply(w->op, e, mods);
 		if (rc != LDAP_SUCCESS)
-			prov_error_set(&w->err, PROV_EREFUSED, "cannot complete the new account: %s", ldap_err2string(rc));
+			prov_error_set(&w->err, PROV_EREFUSED,
+				"cannot complete the new account: %s", ldap_err2string(rc));
 	}
 	slap_mods_free(mods, 1);
 	return rc;
@@ -67,7 +68,8 @@ static bool touches(struct prov_write *w, Modifications *mods)
 {
 	for (Modifications *m = mods; m; m = m->sml_next) {
 		const struct prov_type *t = prov_type_of(m->sml_desc);
-		if (!t || prov_policy_watches(w->policy, t) || prov_account_filter_looks_at(w->pi, m->sml_desc))
+		if (!t || prov_policy_watches(w->policy, t) ||
+			prov_account_filter_looks_at(w->pi, m->sml_desc))
 			return true;
 	}
 	return false;
@@ -100,7 +102,8 @@ static int decide_modify(struct prov_write *w)
 		return LDAP_SUCCESS;
 	w->is = prov_account_is(w->pi, op, w->after, &w->after->e_nname);
 	if (full && (w->was || w->is))
-		return prov_write_evaluate(w, prov_control_adopt(op) ? PROV_OP_ADOPT : PROV_OP_MODIFY);
+		return prov_write_evaluate(w,
+			prov_control_adopt(op) ? PROV_OP_ADOPT : PROV_OP_MODIFY);
 	if (w->was) {
 		plan_of_plain_update(w);
 		if (prov_convert_entry(w->before, &w->arena, &w->pbefore) ||
@@ -135,7 +138,8 @@ static int modify_in_txn(struct prov_write *w)
 		prov_write_note_mods(w, op->orm_modlist);
 	}
 	/* What the client may not write he is told by the backend, before any policy shows. */
-	bool may = w->before && (prov_txn_publishing(op) || acl_check_modlist(op, w->before, op->orm_modlist));
+	bool may = w->before &&
+		(prov_txn_publishing(op) || acl_check_modlist(op, w->before, op->orm_modlist));
 	if (may) {
 		rc = decide_modify(w);
 		if (rc == LDAP_SUCCESS)

@@ -37,7 +37,8 @@ static int archived_copy(struct prov_write *w)
 		Attribute *oc = attr_find(w->after->e_attrs, slap_schema.si_ad_objectClass);
 		if (oc && !is_entry_objectclass(w->after, prov_ad.oc_account, 0)) {
 			struct prov_val cls = prov_bv(prov_ad.oc_account->soc_cname);
-			rc = prov_mods_append(w->op, &mods, LDAP_MOD_ADD, slap_schema.si_ad_objectClass, &cls, 1, &w->err);
+			rc = prov_mods_append(w->op, &mods, LDAP_MOD_ADD,
+				slap_schema.si_ad_objectClass, &cls, 1, &w->err);
 		}
 	}
 	if (rc == LDAP_SUCCESS)
@@ -50,7 +51,8 @@ static struct berval join(struct prov_write *w, struct berval rdn, struct berval
 {
 	struct berval dn = { rdn.bv_len + 1 + parent.bv_len, NULL };
 
-	dn.bv_val = prov_arena_printf(&w->arena, "%.*s,%s", (int)rdn.bv_len, rdn.bv_val, parent.bv_val);
+	dn.bv_val =
+		prov_arena_printf(&w->arena, "%.*s,%s", (int)rdn.bv_len, rdn.bv_val, parent.bv_val);
 	return dn;
 }
 
@@ -77,7 +79,8 @@ static int preserve(struct prov_write *w)
 		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
 	}
 	if (BER_BVISNULL(&pi->archive_ndn)) {
-		prov_error_set(&w->err, PROV_EREFUSED, "provision-on-delete is preserve but provision-archive is not set");
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"provision-on-delete is preserve but provision-archive is not set");
 		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
 	}
 	rc = archived_copy(w);
@@ -87,10 +90,12 @@ static int preserve(struct prov_write *w)
 	if (rc == LDAP_SUCCESS)
 		rc = prov_write_breaker(w);
 	if (rc == LDAP_SUCCESS)
-		rc = prov_mods_append(w->op, &mods, LDAP_MOD_REPLACE, prov_ad.state, &state, 1, &w->err);
+		rc = prov_mods_append(w->op, &mods, LDAP_MOD_REPLACE, prov_ad.state, &state, 1,
+			&w->err);
 	if (rc == LDAP_SUCCESS && !is_entry_objectclass(w->before, prov_ad.oc_account, 0)) {
 		struct prov_val cls = prov_bv(prov_ad.oc_account->soc_cname);
-		rc = prov_mods_append(w->op, &mods, LDAP_MOD_ADD, slap_schema.si_ad_objectClass, &cls, 1, &w->err);
+		rc = prov_mods_append(w->op, &mods, LDAP_MOD_ADD, slap_schema.si_ad_objectClass,
+			&cls, 1, &w->err);
 	}
 	if (rc == LDAP_SUCCESS)
 		rc = prov_write_account_mods(w, &mods);
@@ -104,8 +109,8 @@ static int preserve(struct prov_write *w)
 	}
 	w->txn->answered = true; /* the client's delete itself is not run */
 	w->txn->err = LDAP_SUCCESS;
-	rc = prov_txn_rename(w->txn, w->before->e_name, w->before->e_nname, pi->archive_dn, pi->archive_ndn,
-		mods, &w->err);
+	rc = prov_txn_rename(w->txn, w->before->e_name, w->before->e_nname, pi->archive_dn,
+		pi->archive_ndn, mods, &w->err);
 	if (rc == LDAP_SUCCESS)
 		rc = prov_write_members(w, w->new_dn, w->new_ndn);
 	if (rc == LDAP_SUCCESS)
@@ -145,7 +150,8 @@ static int delete_group(struct prov_write *w)
 
 	w->what = "group";
 	if (role) {
-		prov_error_set(&w->err, PROV_EREFUSED, "role \"%.*s\" grants this group: change or retire the role first",
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"role \"%.*s\" grants this group: change or retire the role first",
 			(int)role->dn.len, role->dn.data);
 		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
 	}
@@ -170,7 +176,7 @@ static int delete_in_txn(struct prov_write *w)
 			return delete_group(w);
 	}
 	return prov_txn_run(w->txn) == LDAP_SUCCESS ? prov_write_finish(w, w->before)
-						     : prov_write_refuse(w, -1);
+						    : prov_write_refuse(w, -1);
 }
 
 int prov_flow_delete(struct prov_instance *pi, Operation *op, SlapReply *rs)

@@ -23,10 +23,13 @@ static bool has_grant(Entry *e, struct berval gndn)
 }
 
 /* Drop the grant of this group, note the exception: through the evaluator, as for any change. */
-static int evaluate_taken(struct prov_write *w, Entry *e, struct berval gndn, struct prov_plan *plan)
+static int evaluate_taken(struct prov_write *w, Entry *e, struct berval gndn,
+	struct prov_plan *plan)
 {
 	struct prov_txn *t = w->txn;
-	struct prov_service_ctx sc = { .txn = t, .self_ndn = e->e_nname, .uid = prov_account_uid(e) };
+	struct prov_service_ctx sc = { .txn = t,
+		.self_ndn = e->e_nname,
+		.uid = prov_account_uid(e) };
 	struct prov_services services = prov_services_for(&sc);
 	struct prov_val removed = prov_bv(gndn);
 	struct prov_entry pe;
@@ -64,7 +67,8 @@ int prov_group_taken(struct prov_write *w, struct berval dn, struct berval ndn, 
 	if (rc == LDAP_SUCCESS)
 		rc = prov_mods_append_plan(w->op, &mods, &plan, &w->err);
 	if (rc == LDAP_SUCCESS && w->pi->memberof && attr_find(e->e_attrs, prov_ad.memberOf)) {
-		rc = prov_mods_append(w->op, &mods, LDAP_MOD_DELETE, prov_ad.memberOf, &g, 1, &w->err);
+		rc = prov_mods_append(w->op, &mods, LDAP_MOD_DELETE, prov_ad.memberOf, &g, 1,
+			&w->err);
 		for (Modifications *m = mods; m; m = m->sml_next)
 			if (m->sml_desc == prov_ad.memberOf)
 				m->sml_op = SLAP_MOD_SOFTDEL;
@@ -122,9 +126,11 @@ static int member_changed(struct prov_write *w, struct berval v, struct berval n
 		char *filter = u && !add ? prov_arena_printf(&w->arena, "(uid=%s)", u) : NULL;
 		if (!filter)
 			return LDAP_SUCCESS;
-		rc = prov_lookup_search(w->pi, w->op, &w->op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter,
-			see_uid, &b);
-		return rc == LDAP_SUCCESS && b.dn.bv_val ? prov_group_taken(w, b.dn, b.ndn, gdn, gndn) : rc;
+		rc = prov_lookup_search(w->pi, w->op, &w->op->o_bd->be_nsuffix[0],
+			LDAP_SCOPE_SUBTREE, filter, see_uid, &b);
+		return rc == LDAP_SUCCESS && b.dn.bv_val
+			? prov_group_taken(w, b.dn, b.ndn, gdn, gndn)
+			: rc;
 	}
 	if (BER_BVISEMPTY(&ndn) || !dnIsSuffix(&ndn, &w->op->o_bd->be_nsuffix[0]))
 		return LDAP_SUCCESS;
@@ -132,7 +138,8 @@ static int member_changed(struct prov_write *w, struct berval v, struct berval n
 	dn.bv_val = prov_arena_strndup(&w->arena, dn.bv_val, dn.bv_len);
 	if (!add)
 		return prov_group_taken(w, dn, ndn, gdn, gndn);
-	return w->pi->memberof ? prov_memberof_change(w->txn, dn, ndn, true, gdn, &w->err) : LDAP_SUCCESS;
+	return w->pi->memberof ? prov_memberof_change(w->txn, dn, ndn, true, gdn, &w->err)
+			       : LDAP_SUCCESS;
 }
 
 static int each_value(struct prov_write *w, BerVarray v, BerVarray nv, unsigned n, bool add,
@@ -166,7 +173,8 @@ static int difference(struct prov_write *w, Attribute *a, Attribute *b, bool add
 	}
 	for (unsigned i = 0; a && i < a->a_numvals && rc == LDAP_SUCCESS; i++)
 		if (!nb || !bsearch(&a->a_nvals[i], sorted, nb, sizeof(*sorted), by_bytes))
-			rc = member_changed(w, a->a_vals[i], a->a_nvals[i], add, kind, w->op->o_req_dn, w->op->o_req_ndn);
+			rc = member_changed(w, a->a_vals[i], a->a_nvals[i], add, kind,
+				w->op->o_req_dn, w->op->o_req_ndn);
 	return rc;
 }
 
@@ -174,7 +182,8 @@ static bool wants_whole(Modifications *mods)
 {
 	for (Modifications *m = mods; m; m = m->sml_next)
 		if (prov_group_kind_of_attr(m->sml_desc) != PROV_GROUP_NONE &&
-			(m->sml_op == LDAP_MOD_REPLACE || (m->sml_op == LDAP_MOD_DELETE && m->sml_numvals == 0) ||
+			(m->sml_op == LDAP_MOD_REPLACE ||
+				(m->sml_op == LDAP_MOD_DELETE && m->sml_numvals == 0) ||
 				m->sml_op == SLAP_MOD_SOFTADD || m->sml_op == SLAP_MOD_SOFTDEL ||
 				m->sml_op == SLAP_MOD_ADD_IF_NOT_PRESENT))
 			return true;
@@ -184,7 +193,8 @@ static bool wants_whole(Modifications *mods)
 /* A replaced list is compared whole; named values need no reading of the group. */
 static int members_changed(struct prov_write *w, bool whole)
 {
-	static const enum prov_group_kind kinds[] = { PROV_GROUP_MEMBER, PROV_GROUP_UNIQUE, PROV_GROUP_UID };
+	static const enum prov_group_kind kinds[] = { PROV_GROUP_MEMBER, PROV_GROUP_UNIQUE,
+		PROV_GROUP_UID };
 	Operation *op = w->op;
 	int rc = LDAP_SUCCESS;
 
@@ -203,8 +213,8 @@ static int members_changed(struct prov_write *w, bool whole)
 	for (Modifications *m = op->orm_modlist; m && rc == LDAP_SUCCESS; m = m->sml_next) {
 		enum prov_group_kind kind = prov_group_kind_of_attr(m->sml_desc);
 		if (kind != PROV_GROUP_NONE)
-			rc = each_value(w, m->sml_values, m->sml_nvalues, m->sml_numvals, m->sml_op == LDAP_MOD_ADD,
-				kind, op->o_req_dn, op->o_req_ndn);
+			rc = each_value(w, m->sml_values, m->sml_nvalues, m->sml_numvals,
+				m->sml_op == LDAP_MOD_ADD, kind, op->o_req_dn, op->o_req_ndn);
 	}
 	return rc;
 }
@@ -212,7 +222,8 @@ static int members_changed(struct prov_write *w, bool whole)
 static int group_modify_in_txn(struct prov_write *w)
 {
 	bool whole = wants_whole(w->op->orm_modlist) || get_permissiveModify(w->op);
-	int rc = whole ? prov_lookup_entry(w->pi, w->op, &w->op->o_req_ndn, &w->before) : LDAP_SUCCESS;
+	int rc = whole ? prov_lookup_entry(w->pi, w->op, &w->op->o_req_ndn, &w->before)
+		       : LDAP_SUCCESS;
 
 	prov_write_note_mods(w, w->op->orm_modlist);
 	if (rc != LDAP_SUCCESS)
@@ -245,7 +256,8 @@ int prov_group_members_follow(struct prov_write *w, Entry *group, bool add, stru
 	for (int k = 0; k < 2; k++) {
 		Attribute *a = attr_find(group->e_attrs, prov_group_attr(kinds[k]));
 		for (unsigned i = 0; a && i < a->a_numvals && rc == LDAP_SUCCESS; i++) {
-			struct berval dn = dn_of(a->a_vals[i], kinds[k]), ndn = dn_of(a->a_nvals[i], kinds[k]);
+			struct berval dn = dn_of(a->a_vals[i], kinds[k]),
+				      ndn = dn_of(a->a_nvals[i], kinds[k]);
 			rc = prov_memberof_change(w->txn, dn, ndn, add, group->e_name, &w->err);
 			if (rc == LDAP_SUCCESS && !BER_BVISEMPTY(&new_dn))
 				rc = prov_memberof_change(w->txn, dn, ndn, true, new_dn, &w->err);

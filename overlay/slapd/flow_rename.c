@@ -48,7 +48,8 @@ struct below {
 
 static struct berval keep(struct prov_arena *a, struct berval v)
 {
-	struct berval bv = { v.bv_len, v.bv_val ? prov_arena_strndup(a, v.bv_val, v.bv_len) : NULL };
+	struct berval bv = { v.bv_len,
+		v.bv_val ? prov_arena_strndup(a, v.bv_val, v.bv_len) : NULL };
 
 	return bv;
 }
@@ -82,12 +83,14 @@ static int see_below(void *ctx, Entry *e)
 		if (w->policy && !b->role)
 			b->role = prov_policy_group_user(w->policy, prov_bv(e->e_nname));
 		if (w->pi->memberof) {
-			b->oom |= grow(&w->arena, &b->group, b->ngroup, &b->group_room, sizeof(Entry *)) != 0;
+			b->oom |= grow(&w->arena, &b->group, b->ngroup, &b->group_room,
+					  sizeof(Entry *)) != 0;
 			if (!b->oom)
 				b->group[b->ngroup++] = entry_dup(e);
 		}
 	}
-	if (dn_match(&e->e_nname, &w->before->e_nname) || !prov_account_is(w->pi, w->op, e, &e->e_nname))
+	if (dn_match(&e->e_nname, &w->before->e_nname) ||
+		!prov_account_is(w->pi, w->op, e, &e->e_nname))
 		return b->oom;
 	if (grow(&w->arena, &b->dn, b->n, &r1, sizeof(struct berval)) ||
 		grow(&w->arena, &b->ndn, b->n, &r2, sizeof(struct berval)) ||
@@ -106,32 +109,35 @@ static int see_below(void *ctx, Entry *e)
 /* What lies at or below the entry that is about to move. */
 static int look_below(struct prov_write *w, struct below *b)
 {
-	int rc = prov_lookup_search(w->pi, w->op, &w->op->o_req_ndn, LDAP_SCOPE_SUBTREE, "(objectClass=*)",
-		see_below, b);
+	int rc = prov_lookup_search(w->pi, w->op, &w->op->o_req_ndn, LDAP_SCOPE_SUBTREE,
+		"(objectClass=*)", see_below, b);
 
 	if (b->oom)
 		return LDAP_OTHER;
 	if (rc == LDAP_SUCCESS && b->policy) {
-		prov_error_set(&w->err, PROV_EREFUSED, "the policy is below this entry: change provision-policy first");
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"the policy is below this entry: change provision-policy first");
 		return LDAP_UNWILLING_TO_PERFORM;
 	}
 	if (rc == LDAP_SUCCESS && b->role) {
 		prov_error_set(&w->err, PROV_EREFUSED,
-			"role \"%.*s\" grants a group here by its name: change the role first", (int)b->role->dn.len,
-			b->role->dn.data);
+			"role \"%.*s\" grants a group here by its name: change the role first",
+			(int)b->role->dn.len, b->role->dn.data);
 		return LDAP_UNWILLING_TO_PERFORM;
 	}
 	return rc;
 }
 
 /* dn with the moved entry's old name at its end replaced by the new one. */
-static struct berval moved(struct prov_write *w, struct berval dn, struct berval from, struct berval to)
+static struct berval moved(struct prov_write *w, struct berval dn, struct berval from,
+	struct berval to)
 {
 	struct berval out = BER_BVNULL;
 
 	if (dn.bv_len < from.bv_len)
 		return dn;
-	out.bv_val = prov_arena_printf(&w->arena, "%.*s%s", (int)(dn.bv_len - from.bv_len), dn.bv_val, to.bv_val);
+	out.bv_val = prov_arena_printf(&w->arena, "%.*s%s", (int)(dn.bv_len - from.bv_len),
+		dn.bv_val, to.bv_val);
 	out.bv_len = out.bv_val ? strlen(out.bv_val) : 0;
 	return out;
 }
@@ -146,13 +152,15 @@ static bool plan_removes(struct prov_write *w, struct prov_val gndn)
 }
 
 static int follow_memberships(struct prov_write *w, const struct prov_membership *m, size_t n,
-	struct berval old_dn, struct berval new_dn, struct berval old_uid, struct berval new_uid, bool own)
+	struct berval old_dn, struct berval new_dn, struct berval old_uid, struct berval new_uid,
+	bool own)
 {
 	int rc = LDAP_SUCCESS;
 
 	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
 		if (!own || !plan_removes(w, m[i].ndn))
-			rc = prov_group_rename(w->txn, &m[i], old_dn, new_dn, old_uid, new_uid, &w->err);
+			rc = prov_group_rename(w->txn, &m[i], old_dn, new_dn, old_uid, new_uid,
+				&w->err);
 	return rc;
 }
 
@@ -164,7 +172,8 @@ static int move_accounts_below(struct prov_write *w, const struct below *b)
 	for (size_t i = 0; i < b->n && rc == LDAP_SUCCESS; i++) {
 		struct prov_membership *m;
 		size_t n;
-		rc = prov_group_memberships(w->pi, w->op, b->ndn[i], b->uid[i], &w->arena, &m, &n, &w->err);
+		rc = prov_group_memberships(w->pi, w->op, b->ndn[i], b->uid[i], &w->arena, &m, &n,
+			&w->err);
 		if (rc != LDAP_SUCCESS)
 			break;
 		struct berval to = moved(w, b->dn[i], w->before->e_name, w->new_dn);
@@ -218,19 +227,20 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 		if (rc == LDAP_SUCCESS)
 			rc = decide_rename(w);
 		if (rc == LDAP_SUCCESS && (w->was || w->is))
-			rc = prov_group_memberships(w->pi, op, w->before->e_nname, prov_account_uid(w->before), &w->arena,
-				&m, &n, &w->err);
+			rc = prov_group_memberships(w->pi, op, w->before->e_nname,
+				prov_account_uid(w->before), &w->arena, &m, &n, &w->err);
 		prov_write_note_mods(w, op->orr_modlist);
 		if (!w->was && !w->is)
-			w->what = prov_group_kind_of(w->before) != PROV_GROUP_NONE ? "group" : "rename";
+			w->what = prov_group_kind_of(w->before) != PROV_GROUP_NONE ? "group"
+										   : "rename";
 	}
 	if (rc != LDAP_SUCCESS)
 		return prov_write_refuse(w, rc);
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
 	if (w->before) {
-		rc = follow_memberships(w, m, n, w->before->e_name, w->new_dn, prov_account_uid(w->before),
-			prov_account_uid(w->after), true);
+		rc = follow_memberships(w, m, n, w->before->e_name, w->new_dn,
+			prov_account_uid(w->before), prov_account_uid(w->after), true);
 		if (rc == LDAP_SUCCESS && w->evaluated)
 			rc = prov_write_members(w, w->new_dn, w->new_ndn);
 		if (rc == LDAP_SUCCESS)

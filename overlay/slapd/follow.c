@@ -50,8 +50,9 @@ int prov_follow_store(struct prov_write *w, struct berval role_ndn)
 	if (!name || !text)
 		return LDAP_OTHER;
 	v = prov_val_str(text);
-	return prov_named_put(w->pi->capture, prov_txn_mdb(w->txn), name, v, &w->err) ? LDAP_OTHER
-										       : LDAP_SUCCESS;
+	return prov_named_put(w->pi->capture, prov_txn_mdb(w->txn), name, v, &w->err)
+		? LDAP_OTHER
+		: LDAP_SUCCESS;
 }
 
 static int read_job(struct prov_instance *pi, struct prov_arena *arena, struct job *job)
@@ -86,12 +87,13 @@ static bool contains(const struct prov_role *r, struct prov_val ndn)
 }
 
 /* Whoever holds the role or one that contains it, or would by a filter. */
-static char *candidates_filter(struct prov_instance *pi, struct prov_snapshot *snap, struct prov_arena *arena,
-	struct berval role)
+static char *candidates_filter(struct prov_instance *pi, struct prov_snapshot *snap,
+	struct prov_arena *arena, struct berval role)
 {
 	const struct prov_policy *p = prov_snapshot_policy(snap);
 	const char *v = prov_lookup_escape(arena, prov_bv(role));
-	char *f = v ? prov_arena_printf(arena, "(provEffectiveRole=%s)(provAssignedRole=%s)", v, v) : NULL;
+	char *f = v ? prov_arena_printf(arena, "(provEffectiveRole=%s)(provAssignedRole=%s)", v, v)
+		    : NULL;
 	size_t n = 0;
 	const struct prov_role *const *roles = p ? prov_policy_roles(p, &n) : NULL;
 
@@ -103,7 +105,8 @@ static char *candidates_filter(struct prov_instance *pi, struct prov_snapshot *s
 		v = prov_lookup_escape(arena, r->ndn);
 		f = v ? prov_arena_printf(arena, "%s(provAssignedRole=%s)", f, v) : NULL;
 		for (size_t j = 0; f && j < r->nfilter; j++)
-			f = prov_arena_printf(arena, "%s%.*s", f, (int)r->filter_text[j].len, r->filter_text[j].data);
+			f = prov_arena_printf(arena, "%s%.*s", f, (int)r->filter_text[j].len,
+				r->filter_text[j].data);
 	}
 	return f ? prov_arena_printf(arena, "(|%s)", f) : NULL;
 }
@@ -131,8 +134,8 @@ static int see_name(void *ctx, Entry *e)
 
 /* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
  * (nothing was written), -2: failed half way, the transaction must go. */
-static int follow_one(struct prov_instance *pi, Operation *op, struct prov_txn *txn, const struct job *job,
-	struct berval ndn)
+static int follow_one(struct prov_instance *pi, Operation *op, struct prov_txn *txn,
+	const struct job *job, struct berval ndn)
 {
 	struct prov_write w;
 	SlapReply rs = { REP_RESULT };
@@ -154,7 +157,8 @@ static int follow_one(struct prov_instance *pi, Operation *op, struct prov_txn *
 		goto out;
 	w.after = entry_dup(w.before);
 	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
-		Debug(LDAP_DEBUG_ANY, "provision: follow dn=\"%s\" refused reason=\"%s\"\n", ndn.bv_val, w.err.text);
+		Debug(LDAP_DEBUG_ANY, "provision: follow dn=\"%s\" refused reason=\"%s\"\n",
+			ndn.bv_val, w.err.text);
 		result = -1;
 		goto out;
 	}
@@ -163,13 +167,15 @@ static int follow_one(struct prov_instance *pi, Operation *op, struct prov_txn *
 	result = -2;
 	if (prov_write_account_mods(&w, &mods) != LDAP_SUCCESS) {
 		slap_mods_free(mods, 1);
-	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) == LDAP_SUCCESS &&
+	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) ==
+			LDAP_SUCCESS &&
 		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS &&
 		prov_journal_capture(&w, w.before) == 0) {
 		result = 1;
 	}
 	if (result < 0)
-		Debug(LDAP_DEBUG_ANY, "provision: follow dn=\"%s\" failed reason=\"%s\"\n", ndn.bv_val, w.err.text);
+		Debug(LDAP_DEBUG_ANY, "provision: follow dn=\"%s\" failed reason=\"%s\"\n",
+			ndn.bv_val, w.err.text);
 out:
 	prov_write_close(&w);
 	op->o_req_dn = op->o_req_ndn = ndn;
@@ -232,7 +238,8 @@ static void progress(struct prov_follow *f, uint64_t done, uint64_t total, unsig
 }
 
 /* All accounts of a job. false: had to give way; the job stays stored. */
-static bool run_job(struct prov_follow *f, Operation *op, const struct job *job, struct prov_arena *arena)
+static bool run_job(struct prov_follow *f, Operation *op, const struct job *job,
+	struct prov_arena *arena)
 {
 	struct prov_instance *pi = f->pi;
 	struct prov_snapshot *snap = prov_snapshot_get(pi);
@@ -241,7 +248,8 @@ static bool run_job(struct prov_follow *f, Operation *op, const struct job *job,
 	bool whole = false;
 
 	if (filter)
-		prov_lookup_search(pi, op, &op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter, see_name, &names);
+		prov_lookup_search(pi, op, &op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter,
+			see_name, &names);
 	prov_snapshot_put(&snap);
 	progress(f, 0, names.n, 0, job->role.bv_val);
 	for (size_t i = 0; i < names.n; i += BATCH) {
@@ -252,7 +260,8 @@ static bool run_job(struct prov_follow *f, Operation *op, const struct job *job,
 		if (follow_batch(pi, op, job, &names.dn[i], n, &failed) == -2) {
 			failed = 0;
 			for (size_t j = 0; j < n && !must_yield(f); j++)
-				failed += follow_batch(pi, op, job, &names.dn[i + j], 1, &failed) == -2;
+				failed += follow_batch(pi, op, job, &names.dn[i + j], 1, &failed) ==
+					-2;
 		}
 		progress(f, i + n, names.n, failed, NULL);
 	}

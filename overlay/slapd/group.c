@@ -87,8 +87,9 @@ static int see_group(void *ctx, Entry *e)
 	return f->oom;
 }
 
-int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berval dn, struct berval uid,
-	struct prov_arena *arena, struct prov_membership **out, size_t *n, struct prov_error *err)
+int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berval dn,
+	struct berval uid, struct prov_arena *arena, struct prov_membership **out, size_t *n,
+	struct prov_error *err)
 {
 	struct found f = { arena, NULL, 0, 0, false };
 	const char *d = prov_lookup_escape(arena, prov_bv(dn));
@@ -97,7 +98,8 @@ int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berva
 
 	if (d && u)
 		filter = prov_ad.memberUid && uid.bv_len
-			? prov_arena_printf(arena, "(|(member=%s)(uniqueMember=%s)(memberUid=%s))", d, d, u)
+			? prov_arena_printf(arena, "(|(member=%s)(uniqueMember=%s)(memberUid=%s))",
+				  d, d, u)
 			: prov_arena_printf(arena, "(|(member=%s)(uniqueMember=%s))", d, d);
 	if (!filter)
 		return LDAP_OTHER;
@@ -117,8 +119,9 @@ static struct prov_val member_value(enum prov_group_kind kind, struct berval dn,
 	return prov_bv(kind == PROV_GROUP_UID ? uid : dn);
 }
 
-int prov_group_add(struct prov_txn *t, struct berval gdn, struct berval gndn, enum prov_group_kind kind,
-	struct berval dn, struct berval uid, bool *had, struct prov_error *err)
+int prov_group_add(struct prov_txn *t, struct berval gdn, struct berval gndn,
+	enum prov_group_kind kind, struct berval dn, struct berval uid, bool *had,
+	struct prov_error *err)
 {
 	struct prov_val v = member_value(kind, dn, uid);
 	Modifications *mods = NULL;
@@ -126,8 +129,8 @@ int prov_group_add(struct prov_txn *t, struct berval gdn, struct berval gndn, en
 	if (had)
 		*had = false;
 	if (v.len == 0) {
-		prov_error_set(err, PROV_EREFUSED, "group \"%s\" lists members by uid and the account has none",
-			gdn.bv_val);
+		prov_error_set(err, PROV_EREFUSED,
+			"group \"%s\" lists members by uid and the account has none", gdn.bv_val);
 		return LDAP_CONSTRAINT_VIOLATION;
 	}
 	int rc = prov_mods_append(t->op, &mods, LDAP_MOD_ADD, prov_group_attr(kind), &v, 1, err);
@@ -204,12 +207,12 @@ int prov_memberof_change(struct prov_txn *t, struct berval dn, struct berval ndn
 
 	if (BER_BVISEMPTY(&ndn) || !dnIsSuffix(&ndn, &t->op->o_bd->be_nsuffix[0]))
 		return LDAP_SUCCESS;
-	int rc = prov_mods_append(t->op, &mods, add ? LDAP_MOD_ADD : LDAP_MOD_DELETE, prov_ad.memberOf, &v,
-		1, err);
+	int rc = prov_mods_append(t->op, &mods, add ? LDAP_MOD_ADD : LDAP_MOD_DELETE,
+		prov_ad.memberOf, &v, 1, err);
 	if (rc == LDAP_SUCCESS)
 		rc = prov_txn_modify(t, dn, ndn, mods, err);
-	if (rc == LDAP_TYPE_OR_VALUE_EXISTS || rc == LDAP_NO_SUCH_ATTRIBUTE || rc == LDAP_NO_SUCH_OBJECT ||
-		rc == LDAP_REFERRAL)
+	if (rc == LDAP_TYPE_OR_VALUE_EXISTS || rc == LDAP_NO_SUCH_ATTRIBUTE ||
+		rc == LDAP_NO_SUCH_OBJECT || rc == LDAP_REFERRAL)
 		rc = LDAP_SUCCESS;
 	if (rc != LDAP_SUCCESS)
 		prov_error_prefix(err, "cannot keep memberOf of");

@@ -26,16 +26,18 @@ struct prov_membership {
 };
 
 /* All groups across the suffix that hold this DN or uid (either may be empty); in the arena. */
-int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berval dn, struct berval uid,
-	struct prov_arena *arena, struct prov_membership **out, size_t *n, struct prov_error *err);
+int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berval dn,
+	struct berval uid, struct prov_arena *arena, struct prov_membership **out, size_t *n,
+	struct prov_error *err);
 
 /*
  * Put a member in (value NULL-safe: dn or uid by kind) or take it out. *had: it was
  * there before (add only, may be NULL). A group class that wants one member at least
  * keeps an empty DN when its last one goes. A member that is not there any more is fine.
  */
-int prov_group_add(struct prov_txn *t, struct berval gdn, struct berval gndn, enum prov_group_kind kind,
-	struct berval dn, struct berval uid, bool *had, struct prov_error *err);
+int prov_group_add(struct prov_txn *t, struct berval gdn, struct berval gndn,
+	enum prov_group_kind kind, struct berval dn, struct berval uid, bool *had,
+	struct prov_error *err);
 int prov_group_remove(struct prov_txn *t, struct berval gdn, struct berval gndn,
 	enum prov_group_kind kind, struct berval dn, struct berval uid, struct prov_error *err);
 /* The account's DN or uid has changed: one modify that takes the old and puts the new. */

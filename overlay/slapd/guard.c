@@ -31,7 +31,8 @@ static int bind_response(Operation *op, SlapReply *rs)
 	if (rs->sr_type != REP_SASL || rs->sr_err != LDAP_SUCCESS || BER_BVISEMPTY(&op->orb_edn) ||
 		!blocked(op, &op->orb_edn))
 		return SLAP_CB_CONTINUE;
-	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix, op->orb_edn.bv_val);
+	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
+		op->orb_edn.bv_val);
 	rs->sr_err = LDAP_INVALID_CREDENTIALS;
 	rs->sr_text = NULL;
 	rs->sr_sasldata = NULL;

@@ -15,10 +15,10 @@
 
 enum prov_on_delete { PROV_DELETE_ALLOW, PROV_DELETE_PRESERVE, PROV_DELETE_DENY };
 
-struct prov_accounts { /* one provision-accounts URL, parsed */
+struct prov_accounts {     /* one provision-accounts URL, parsed */
 	struct berval url; /* as configured */
 	struct berval base, nbase;
-	int scope; /* LDAP_SCOPE_BASE, ONELEVEL, SUBTREE or SUBORDINATE */
+	int scope;      /* LDAP_SCOPE_BASE, ONELEVEL, SUBTREE or SUBORDINATE */
 	Filter *filter; /* NULL: any */
 };
 
@@ -41,7 +41,7 @@ struct prov_instance {
 	struct berval archive_dn, archive_ndn;
 	unsigned breaker_count, breaker_seconds; /* default 100 in 3600 */
 	bool memberof;
-	bool sessions; /* default true */
+	bool sessions;                                   /* default true */
 	unsigned checkpoint_records, checkpoint_seconds; /* default 1000, 3600 */
 	char *key_file;
 	/* run time: NULL while the database is closed */

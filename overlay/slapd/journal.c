@@ -27,7 +27,8 @@ static int route(struct prov_write *w, struct prov_record_event *ev, unsigned ch
 	if (!ev->route)
 		return PROV_ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (!prov_connector_wants(c[i], prov_event_name(ev->type), w->pbefore.ndn.len ? &w->pbefore : NULL,
+		if (!prov_connector_wants(c[i], prov_event_name(ev->type),
+			    w->pbefore.ndn.len ? &w->pbefore : NULL,
 			    w->pafter.ndn.len ? &w->pafter : NULL))
 			continue;
 		ev->route[ev->nroute++] = c[i]->name;
@@ -64,7 +65,9 @@ static int events(struct prov_write *w, struct prov_record *r, unsigned char *wa
 /* Values of the attributes that the connectors which want an event list. */
 static int values(struct prov_write *w, struct prov_record *r, const unsigned char *wanted)
 {
-	const struct prov_entry *e = w->pafter.ndn.len ? &w->pafter : w->pbefore.ndn.len ? &w->pbefore : NULL;
+	const struct prov_entry *e = w->pafter.ndn.len ? &w->pafter
+		: w->pbefore.ndn.len                   ? &w->pbefore
+						       : NULL;
 	size_t n;
 	const struct prov_connector *const *c = connectors(w, &n);
 

@@ -162,7 +162,8 @@ int prov_op_bind(Operation *op, SlapReply *rs)
 	if (rc != LDAP_SUCCESS || be_isroot_dn(op->o_bd, &op->o_req_ndn) ||
 		!prov_session_blocked(pi, op, &op->o_req_ndn))
 		return rc;
-	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix, op->o_req_dn.bv_val);
+	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
+		op->o_req_dn.bv_val);
 	ch_free(op->orb_edn.bv_val);
 	BER_BVZERO(&op->orb_edn);
 	send_ldap_error(op, rs, LDAP_INVALID_CREDENTIALS, NULL);

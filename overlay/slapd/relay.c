@@ -22,7 +22,7 @@
 #define TRIM_MOST 4096
 /* Under load a batch begins at most this often, so that its fsync does not compete with
  * every commit of the database; a change after a pause is taken at once. */
-#define APART_NS 10000000L
+#define APART_NS 25000000L
 
 struct prov_relay {
 	struct prov_instance *pi;
@@ -48,9 +48,11 @@ static void note_error(struct prov_relay *r, const char *text)
 	snprintf(r->error, sizeof(r->error), "%s", text);
 	pthread_mutex_unlock(&r->mutex);
 	if (news && text[0])
-		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" error=\"%s\"\n", r->pi->state_dir, text);
+		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" error=\"%s\"\n",
+			r->pi->state_dir, text);
 	else if (news)
-		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" writable again\n", r->pi->state_dir);
+		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" writable again\n",
+			r->pi->state_dir);
 }
 
 static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
@@ -59,7 +61,8 @@ static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
 }
 
 /* The trail says so when the rows belong to another database, or to an older copy of this one. */
-static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t last, struct prov_error *err)
+static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t last,
+	struct prov_error *err)
 {
 	char now[PROV_TIME_TEXT], text[256];
 	struct timeval tv;
@@ -71,7 +74,8 @@ static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t la
 		"{\"dn\":\"\",\"id\":\"\",\"op\":\"restore\",\"reason\":\"database %s is at row %" PRIu64
 		"\",\"time\":\"%s\",\"v\":1}",
 		prov_capture_instance(r->pi->capture), last, now);
-	Debug(LDAP_DEBUG_ANY, "provision: relay: the database is another or older one than the trail: noted\n");
+	Debug(LDAP_DEBUG_ANY,
+		"provision: relay: the database is another or older one than the trail: noted\n");
 	return prov_trail_append(t, prov_val_str(text), &seq, err);
 }
 
@@ -89,7 +93,8 @@ static int greet(struct prov_relay *r, struct prov_error *err)
 		return rc;
 	prov_meta_get64(t, "capture", &noted);
 	bool known = prov_meta_get(t, "instance", &had) == 0;
-	bool same = known && had.len == strlen(instance) && memcmp(had.data, instance, had.len) == 0;
+	bool same =
+		known && had.len == strlen(instance) && memcmp(had.data, instance, had.len) == 0;
 	bool older = same && noted > last;
 	if (known && !same)
 		noted = 0;
@@ -208,7 +213,8 @@ static int trim_outbox(struct prov_relay *r, struct prov_kv_txn *t)
 	return rc;
 }
 
-static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty, struct prov_error *err)
+static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
+	struct prov_error *err)
 {
 	time_t now = time(NULL);
 
@@ -275,7 +281,8 @@ static int relay_all(struct prov_relay *r)
 	}
 	if (rc) {
 		note_error(r, err.text[0] ? err.text : prov_strerror(rc));
-		prov_statedir_close(&r->state); /* opened anew: the directory may have been replaced */
+		prov_statedir_close(
+			&r->state); /* opened anew: the directory may have been replaced */
 		return rc;
 	}
 	note_error(r, "");
@@ -303,7 +310,8 @@ static void keep_apart(struct prov_relay *r)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	long gone = (now.tv_sec - r->last_batch.tv_sec > 1)
 		? APART_NS
-		: (now.tv_sec - r->last_batch.tv_sec) * 1000000000L + now.tv_nsec - r->last_batch.tv_nsec;
+		: (now.tv_sec - r->last_batch.tv_sec) * 1000000000L + now.tv_nsec -
+			r->last_batch.tv_nsec;
 	if (gone >= 0 && gone < APART_NS) {
 		rest.tv_nsec = APART_NS - gone;
 		nanosleep(&rest, NULL);
@@ -329,7 +337,8 @@ static void *relay_main(void *arg)
 		if (rc == 0) {
 			r->pause = 0;
 			/* woken by writes; a checkpoint may be due without one */
-			wait_for_work(r, r->since_checkpoint ? 1 + r->pi->checkpoint_seconds : 3600);
+			wait_for_work(r,
+				r->since_checkpoint ? 1 + r->pi->checkpoint_seconds : 3600);
 			continue;
 		}
 		r->pause = r->pause ? (r->pause < 15 ? r->pause * 2 : 30) : 1;

@@ -18,7 +18,8 @@ static bool in_policy(struct prov_instance *pi, Operation *op)
 		return false;
 	if (dnIsSuffix(&op->o_req_ndn, &pi->policy_ndn))
 		return true;
-	return op->o_tag == LDAP_REQ_MODRDN && op->orr_nnewSup && dnIsSuffix(op->orr_nnewSup, &pi->policy_ndn);
+	return op->o_tag == LDAP_REQ_MODRDN && op->orr_nnewSup &&
+		dnIsSuffix(op->orr_nnewSup, &pi->policy_ndn);
 }
 
 static void reload(struct prov_instance *pi, Operation *op)
@@ -27,7 +28,8 @@ static void reload(struct prov_instance *pi, Operation *op)
 	struct prov_snapshot *s = NULL;
 
 	if (prov_snapshot_load(pi, op, &s, &err)) {
-		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n", err.text);
+		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
+			err.text);
 		s = prov_snapshot_broken(err.text);
 	}
 	if (s) {
@@ -48,7 +50,8 @@ static int replica_response(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	}
 	prov_session_touch();
-	if (pi->sessions && (op->o_tag == LDAP_REQ_DELETE || prov_session_blocked(pi, op, &op->o_req_ndn)))
+	if (pi->sessions &&
+		(op->o_tag == LDAP_REQ_DELETE || prov_session_blocked(pi, op, &op->o_req_ndn)))
 		prov_session_cut(&op->o_req_ndn);
 	return SLAP_CB_CONTINUE;
 }

@@ -23,7 +23,8 @@ int prov_db_init(BackendDB *be, ConfigReply *cr)
 	struct prov_instance *pi;
 
 	if (SLAP_ISGLOBALOVERLAY(be)) {
-		snprintf(cr->msg, sizeof(cr->msg), "provision: cannot be a global overlay: configure it on a mdb database");
+		snprintf(cr->msg, sizeof(cr->msg),
+			"provision: cannot be a global overlay: configure it on a mdb database");
 		Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);
 		return 1;
 	}
@@ -86,7 +87,8 @@ static void load_policy(struct prov_instance *pi)
 	op->o_dn = db.be_rootdn;
 	op->o_ndn = db.be_rootndn;
 	if (prov_snapshot_load(pi, op, &s, &err)) {
-		Debug(LDAP_DEBUG_ANY, "provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
+		Debug(LDAP_DEBUG_ANY,
+			"provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
 			pi->policy_dn.bv_val ? pi->policy_dn.bv_val : "", err.text);
 		s = prov_snapshot_broken(err.text);
 	}
@@ -174,7 +176,8 @@ int prov_runtime_state_changed(struct prov_instance *pi, char *msg, size_t len)
 
 	prov_relay_stop(pi);
 	if (!pi->state_dir) {
-		snprintf(msg, len, "provision-state cannot be taken away while the database is open");
+		snprintf(msg, len,
+			"provision-state cannot be taken away while the database is open");
 		return 1;
 	}
 	if (prov_relay_start(pi, &err)) {
@@ -209,7 +212,8 @@ void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 	out->backlog = last > out->relayed ? last - out->relayed : 0;
 	out->policy_generation = prov_snapshot_generation(s);
 	if (prov_snapshot_error(s))
-		snprintf(out->policy_error, sizeof(out->policy_error), "%s", prov_snapshot_error(s));
+		snprintf(out->policy_error, sizeof(out->policy_error), "%s",
+			prov_snapshot_error(s));
 	prov_relay_error(pi, out->info, sizeof(out->info));
 	if (!out->info[0] && f.total && f.done < f.total)
 		snprintf(out->info, sizeof(out->info), "following %.200s", f.role);

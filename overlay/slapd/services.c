@@ -31,8 +31,8 @@ static int see_taken(void *ctx, Entry *e)
 	return t->found;
 }
 
-static int service_taken(void *ctx, const struct prov_type *type, struct prov_val value, bool *taken,
-	struct prov_error *err)
+static int service_taken(void *ctx, const struct prov_type *type, struct prov_val value,
+	bool *taken, struct prov_error *err)
 {
 	struct taken t = { ctx, false };
 	struct prov_arena arena = PROV_ARENA_INIT;
@@ -42,11 +42,12 @@ static int service_taken(void *ctx, const struct prov_type *type, struct prov_va
 	int rc = PROV_ENOMEM;
 
 	if (filter) {
-		rc = prov_lookup_search(txn->pi, txn->op, &txn->op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE,
-			filter, see_taken, &t);
+		rc = prov_lookup_search(txn->pi, txn->op, &txn->op->o_bd->be_nsuffix[0],
+			LDAP_SCOPE_SUBTREE, filter, see_taken, &t);
 		if (rc != LDAP_SUCCESS)
-			rc = prov_error_set(err, PROV_EIO, "cannot search for other holders of %s: %s",
-				type->name, ldap_err2string(rc));
+			rc = prov_error_set(err, PROV_EIO,
+				"cannot search for other holders of %s: %s", type->name,
+				ldap_err2string(rc));
 	}
 	prov_arena_dispose(&arena);
 	*taken = t.found;
@@ -79,8 +80,8 @@ static int pool_range(Entry *e, struct berval *text, uint64_t *next, uint64_t *l
 	return 0;
 }
 
-static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *ad, struct berval old,
-	const char *fresh, struct prov_error *err)
+static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *ad,
+	struct berval old, const char *fresh, struct prov_error *err)
 {
 	Modifications *mods = NULL;
 	struct prov_val o = prov_bv(old), n = prov_val_str(fresh);
@@ -96,7 +97,8 @@ static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *a
 	return PROV_EIO;
 }
 
-static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number, struct prov_error *err)
+static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number,
+	struct prov_error *err)
 {
 	struct berval text = BER_BVNULL, max = prov_entry_value(e, prov_ad.poolMax);
 	uint64_t next = 0, last = UINT64_MAX;
@@ -104,22 +106,24 @@ static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number, s
 	int found = pool_range(e, &text, &next, &last);
 
 	if (found == 0)
-		return prov_error_set(err, PROV_EFULL, "pool \"%s\" has no range for server %d", e->e_name.bv_val,
-			slap_serverID);
+		return prov_error_set(err, PROV_EFULL, "pool \"%s\" has no range for server %d",
+			e->e_name.bv_val, slap_serverID);
 	if (found < 0) {
 		text = prov_entry_value(e, prov_ad.poolNext);
 		if (BER_BVISEMPTY(&text))
-			return prov_error_set(err, PROV_EINVAL, "pool \"%s\" has no provPoolNext", e->e_name.bv_val);
+			return prov_error_set(err, PROV_EINVAL, "pool \"%s\" has no provPoolNext",
+				e->e_name.bv_val);
 		next = strtoull(text.bv_val, NULL, 10);
 	}
 	if (!BER_BVISEMPTY(&max) && strtoull(max.bv_val, NULL, 10) < last)
 		last = strtoull(max.bv_val, NULL, 10);
 	if (next > last)
-		return prov_error_set(err, PROV_EFULL, "pool \"%s\" is used up (last is %" PRIu64 ")",
-			e->e_name.bv_val, last);
+		return prov_error_set(err, PROV_EFULL,
+			"pool \"%s\" is used up (last is %" PRIu64 ")", e->e_name.bv_val, last);
 	*number = next;
 	if (found > 0) {
-		snprintf(buf, sizeof(buf), "%d %" PRIu64 " %" PRIu64, slap_serverID, next + 1, last);
+		snprintf(buf, sizeof(buf), "%d %" PRIu64 " %" PRIu64, slap_serverID, next + 1,
+			last);
 		return advance(c, e, prov_ad.poolRange, text, buf, err);
 	}
 	snprintf(buf, sizeof(buf), "%" PRIu64, next + 1);
@@ -137,7 +141,8 @@ static int service_next(void *ctx, struct prov_val pool, uint64_t *number, struc
 	int rc = filter ? PROV_ENOENT : PROV_ENOMEM;
 
 	if (filter && !BER_BVISNULL(&pi->policy_ndn))
-		prov_lookup_search(pi, c->txn->op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE, filter, keep_entry, &e);
+		prov_lookup_search(pi, c->txn->op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE, filter,
+			keep_entry, &e);
 	if (e) {
 		rc = take_number(c, e, number, err);
 		entry_free(e);
@@ -159,8 +164,9 @@ static int service_memberships(void *ctx, struct prov_arena *arena, struct prov_
 {
 	struct prov_service_ctx *c = ctx;
 
-	if (!c->membership && prov_group_memberships(c->txn->pi, c->txn->op, c->self_ndn, c->uid, arena,
-				      &c->membership, &c->nmembership, err))
+	if (!c->membership &&
+		prov_group_memberships(c->txn->pi, c->txn->op, c->self_ndn, c->uid, arena,
+			&c->membership, &c->nmembership, err))
 		return PROV_EIO;
 	*n = c->nmembership;
 	*dn = prov_arena_array(arena, *n ? *n : 1, sizeof(**dn));

@@ -56,7 +56,8 @@ int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
 		atomic_store(slot, mine);
 		return 0;
 	}
-	Debug(LDAP_DEBUG_ANY, "%s provision: refused dn=\"%s\" reason=\"the account is not active\"\n",
+	Debug(LDAP_DEBUG_ANY,
+		"%s provision: refused dn=\"%s\" reason=\"the account is not active\"\n",
 		op->o_log_prefix, op->o_ndn.bv_val);
 	if (dn_match(&op->o_conn->c_ndn, &op->o_ndn)) {
 		rs->sr_err = LDAP_STRONG_AUTH_REQUIRED;
@@ -76,7 +77,8 @@ static bool acts_as(Connection *c, struct berval *ndn)
 		return true;
 	if (c->c_sasl_dn.bv_len && dn_match(&c->c_sasl_dn, ndn))
 		return true;
-	LDAP_STAILQ_FOREACH (o, &c->c_ops, o_next) {
+	LDAP_STAILQ_FOREACH(o, &c->c_ops, o_next)
+	{
 		if (o->o_ndn.bv_len && dn_match(&o->o_ndn, ndn))
 			return true;
 	}
@@ -89,9 +91,11 @@ void prov_session_cut(struct berval *ndn)
 
 	/* connection_first/next lock each connection in turn */
 	for (Connection *c = connection_first(&i); c; c = connection_next(c, &i)) {
-		if (c->c_conn_state == SLAP_C_INVALID || c->c_conn_state == SLAP_C_CLIENT || !acts_as(c, ndn))
+		if (c->c_conn_state == SLAP_C_INVALID || c->c_conn_state == SLAP_C_CLIENT ||
+			!acts_as(c, ndn))
 			continue;
-		Debug(LDAP_DEBUG_ANY, "conn=%lu provision: cut dn=\"%s\"\n", c->c_connid, ndn->bv_val);
+		Debug(LDAP_DEBUG_ANY, "conn=%lu provision: cut dn=\"%s\"\n", c->c_connid,
+			ndn->bv_val);
 		slapd_shutsock(c->c_sd);
 	}
 	connection_done(NULL);

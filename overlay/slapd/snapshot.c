@@ -122,11 +122,12 @@ int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snap
 	}
 	l.rc = prov_policy_new(&prov_slap_schema, &env, &l.snap->policy, err);
 	if (l.rc == 0 && !BER_BVISNULL(&pi->policy_ndn)) {
-		int rc = prov_lookup_search(pi, op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE, "(objectClass=*)",
-			add_entry, &l);
+		int rc = prov_lookup_search(pi, op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE,
+			"(objectClass=*)", add_entry, &l);
 		if (rc != LDAP_SUCCESS && l.rc == 0)
-			l.rc = prov_error_set(err, PROV_EIO, "cannot read the policy below \"%s\": %s",
-				pi->policy_dn.bv_val, ldap_err2string(rc));
+			l.rc = prov_error_set(err, PROV_EIO,
+				"cannot read the policy below \"%s\": %s", pi->policy_dn.bv_val,
+				ldap_err2string(rc));
 	}
 	if (l.rc == 0)
 		l.rc = prov_policy_seal(l.snap->policy, err);

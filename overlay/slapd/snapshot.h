@@ -26,8 +26,9 @@ void prov_snapshot_put(struct prov_snapshot **s);
 /* Put s (consumed) in force; the one before comes back with its reference. */
 struct prov_snapshot *prov_snapshot_swap(struct prov_instance *pi, struct prov_snapshot *s);
 
-const struct prov_policy *prov_snapshot_policy(const struct prov_snapshot *s); /* NULL when broken */
-const char *prov_snapshot_error(const struct prov_snapshot *s);                /* NULL when fine */
+const struct prov_policy *prov_snapshot_policy(
+	const struct prov_snapshot *s);                         /* NULL when broken */
+const char *prov_snapshot_error(const struct prov_snapshot *s); /* NULL when fine */
 uint64_t prov_snapshot_generation(const struct prov_snapshot *s);
 /* What kind of group a role's group is; PROV_GROUP_NONE when not known here. */
 enum prov_group_kind prov_snapshot_group(const struct prov_snapshot *s, struct prov_val ndn);

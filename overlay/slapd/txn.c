@@ -24,14 +24,16 @@ static char publish_key; /* its address marks operations that are only shown */
 
 struct publish_mark {
 	OpExtra oe; /* first */
-	struct berval ndn; /* of the write that is shown: what other overlays write meanwhile is not */
+	struct berval
+		ndn; /* of the write that is shown: what other overlays write meanwhile is not */
 };
 
 bool prov_txn_joined(Operation *op)
 {
 	OpExtra *oex;
 
-	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
+	LDAP_SLIST_FOREACH(oex, &op->o_extra, oe_next)
+	{
 		if (oex->oe_key == op->o_bd->be_private)
 			return true;
 	}
@@ -42,8 +44,10 @@ bool prov_txn_publishing(Operation *op)
 {
 	OpExtra *oex;
 
-	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
-		if (oex->oe_key == &publish_key && dn_match(&((struct publish_mark *)oex)->ndn, &op->o_req_ndn))
+	LDAP_SLIST_FOREACH(oex, &op->o_extra, oe_next)
+	{
+		if (oex->oe_key == &publish_key &&
+			dn_match(&((struct publish_mark *)oex)->ndn, &op->o_req_ndn))
 			return true;
 	}
 	return false;
@@ -53,7 +57,8 @@ bool prov_txn_within_publishing(Operation *op)
 {
 	OpExtra *oex;
 
-	LDAP_SLIST_FOREACH (oex, &op->o_extra, oe_next) {
+	LDAP_SLIST_FOREACH(oex, &op->o_extra, oe_next)
+	{
 		if (oex->oe_key == &publish_key)
 			return true;
 	}
@@ -65,7 +70,8 @@ static struct mdb_info *mdb_of(struct prov_txn *t)
 	return t->op->o_bd->be_private;
 }
 
-int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op, struct prov_error *err)
+int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op,
+	struct prov_error *err)
 {
 	memset(t, 0, sizeof(*t));
 	t->pi = pi;
@@ -83,7 +89,8 @@ int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op, 
 			t->moi = NULL;
 		}
 		op->o_bd->bd_info = t->saved_info;
-		return prov_error_set(err, PROV_EIO, "cannot begin a transaction: %s", mdb_strerror(rc));
+		return prov_error_set(err, PROV_EIO, "cannot begin a transaction: %s",
+			mdb_strerror(rc));
 	}
 	t->saved_ads = mdb_of(t)->mi_numads;
 	return 0;
@@ -200,8 +207,9 @@ static int substep_run(struct prov_txn *t, struct prov_substep *s, struct prov_e
 	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
 	s->mods = op->o_tag == LDAP_REQ_MODIFY ? op->orm_modlist : op->orr_modlist;
 	if (rs.sr_err != LDAP_SUCCESS) {
-		prov_error_set(err, PROV_EREFUSED, "\"%s\": %s%s%s", s->dn.bv_val, ldap_err2string(rs.sr_err),
-			rs.sr_text ? ": " : "", rs.sr_text ? rs.sr_text : "");
+		prov_error_set(err, PROV_EREFUSED, "\"%s\": %s%s%s", s->dn.bv_val,
+			ldap_err2string(rs.sr_err), rs.sr_text ? ": " : "",
+			rs.sr_text ? rs.sr_text : "");
 		substep_free(s);
 		return rs.sr_err;
 	}

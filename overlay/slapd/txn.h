@@ -42,7 +42,8 @@ bool prov_txn_publishing(Operation *op);
 /* ... or something that an overlay above does while it is shown one? */
 bool prov_txn_within_publishing(Operation *op);
 
-int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op, struct prov_error *err);
+int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op,
+	struct prov_error *err);
 /* Run the client's own operation in the backend; its result code. */
 int prov_txn_run(struct prov_txn *t);
 /* An internal modify in the same transaction; takes mods. Result code, text in err. */
@@ -63,7 +64,8 @@ struct berval prov_txn_last_csn(struct prov_txn *t);
 int prov_txn_commit(struct prov_txn *t, struct prov_error *err);
 void prov_txn_abort(struct prov_txn *t); /* none open: does nothing */
 /* Send the answer to the client: the backend's own, or rc and text when rc >= 0. */
-void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text, LDAPControl *extra);
+void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
+	LDAPControl *extra);
 /* Show the internal writes to the overlays above (syncprov, accesslog), one by one. */
 void prov_txn_publish(struct prov_txn *t);
 void prov_txn_done(struct prov_txn *t);

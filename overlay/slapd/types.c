@@ -132,7 +132,8 @@ static int schema_normalize(void *ctx, const struct prov_type *type, enum prov_n
 	bv.bv_len = in.len;
 	if (!bv.bv_val)
 		return PROV_ENOMEM;
-	if (asserted_value_validate_normalize(ad, mr, usage_of(how), &bv, &nbv, &text, NULL) == LDAP_SUCCESS) {
+	if (asserted_value_validate_normalize(ad, mr, usage_of(how), &bv, &nbv, &text, NULL) ==
+		LDAP_SUCCESS) {
 		out->data = prov_arena_strndup(arena, nbv.bv_val, nbv.bv_len);
 		out->len = nbv.bv_len;
 		rc = out->data ? 0 : PROV_ENOMEM;
@@ -152,4 +153,5 @@ static int schema_validate(void *ctx, const struct prov_type *type, struct prov_
 	return syn->ssyn_validate(syn, &bv) == LDAP_SUCCESS ? 0 : PROV_EINVAL;
 }
 
-const struct prov_schema prov_slap_schema = { NULL, schema_type, schema_normalize, schema_validate };
+const struct prov_schema prov_slap_schema = { NULL, schema_type, schema_normalize,
+	schema_validate };

@@ -59,9 +59,12 @@ int prov_write_refuse(struct prov_write *w, int rc)
 	prov_txn_abort(w->txn);
 	if (rc >= 0) {
 		char text[SLAP_TEXT_BUFLEN * 3];
-		snprintf(text, sizeof(text), "provision: %s", w->err.text[0] ? w->err.text : "refused");
-		Debug(LDAP_DEBUG_STATS, "%s provision: change=%s op=%s dn=\"%s\" refused=%d reason=\"%s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, rc, text);
+		snprintf(text, sizeof(text), "provision: %s",
+			w->err.text[0] ? w->err.text : "refused");
+		Debug(LDAP_DEBUG_STATS,
+			"%s provision: change=%s op=%s dn=\"%s\" refused=%d reason=\"%s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, rc,
+			text);
 		prov_txn_reply(w->txn, w->rs, rc, text, NULL);
 	} else {
 		prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);
@@ -178,14 +181,16 @@ static int memberof_mods(struct prov_write *w, Modifications **list)
 		const struct prov_member *m = &w->plan.member[i];
 		struct berval ndn = prov_val_bv(m->ndn);
 		enum prov_group_kind kind = prov_snapshot_group(w->snap, m->ndn);
-		bool there = a && attr_valfind(a, SLAP_MR_EQUALITY | SLAP_MR_VALUE_OF_SYNTAX |
-							  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH |
-							  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH,
-					  &ndn, NULL, NULL) == LDAP_SUCCESS;
+		bool there = a &&
+			attr_valfind(a,
+				SLAP_MR_EQUALITY | SLAP_MR_VALUE_OF_SYNTAX |
+					SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH |
+					SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH,
+				&ndn, NULL, NULL) == LDAP_SUCCESS;
 		if (there == m->add || kind == PROV_GROUP_UID)
 			continue;
-		int rc = prov_mods_append(w->op, list, m->add ? LDAP_MOD_ADD : LDAP_MOD_DELETE, prov_ad.memberOf,
-			&m->dn, 1, &w->err);
+		int rc = prov_mods_append(w->op, list, m->add ? LDAP_MOD_ADD : LDAP_MOD_DELETE,
+			prov_ad.memberOf, &m->dn, 1, &w->err);
 		if (rc != LDAP_SUCCESS)
 			return rc;
 	}
@@ -205,12 +210,13 @@ static int memberof_already(struct prov_write *w, Modifications **list)
 {
 	struct prov_membership *m;
 	size_t n;
-	int rc = prov_group_memberships(w->pi, w->op, w->after->e_nname, (struct berval)BER_BVNULL, &w->arena, &m,
-		&n, &w->err);
+	int rc = prov_group_memberships(w->pi, w->op, w->after->e_nname, (struct berval)BER_BVNULL,
+		&w->arena, &m, &n, &w->err);
 
 	for (size_t i = 0; rc == LDAP_SUCCESS && i < n; i++)
 		if (!plan_adds(w, m[i].ndn))
-			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.memberOf, &m[i].dn, 1, &w->err);
+			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.memberOf, &m[i].dn,
+				1, &w->err);
 	return rc;
 }
 
@@ -244,9 +250,11 @@ static int mend_origin(struct prov_write *w, Modifications **list, struct prov_v
 		g.had = true;
 		if (prov_grant_print(&g, false, &w->arena, &is))
 			return LDAP_OTHER;
-		int rc = prov_mods_append(w->op, list, LDAP_MOD_DELETE, prov_ad.grant, &was, 1, &w->err);
+		int rc = prov_mods_append(w->op, list, LDAP_MOD_DELETE, prov_ad.grant, &was, 1,
+			&w->err);
 		if (rc == LDAP_SUCCESS)
-			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.grant, &is, 1, &w->err);
+			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.grant, &is, 1,
+				&w->err);
 		if (rc != LDAP_SUCCESS)
 			return rc;
 	}
@@ -284,18 +292,22 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 
 		if (m->add) {
 			if (kind == PROV_GROUP_NONE) {
-				prov_error_set(&w->err, PROV_EREFUSED, "role \"%.*s\" grants group \"%s\", which is not there",
-					m->role ? (int)m->role->dn.len : 0, m->role ? m->role->dn.data : "", gdn.bv_val);
+				prov_error_set(&w->err, PROV_EREFUSED,
+					"role \"%.*s\" grants group \"%s\", which is not there",
+					m->role ? (int)m->role->dn.len : 0,
+					m->role ? m->role->dn.data : "", gdn.bv_val);
 				rc = LDAP_CONSTRAINT_VIOLATION;
 				break;
 			}
-			rc = prov_group_add(w->txn, gdn, gndn, kind, dn, prov_account_uid(now), &had, &w->err);
+			rc = prov_group_add(w->txn, gdn, gndn, kind, dn, prov_account_uid(now),
+				&had, &w->err);
 			if (rc == LDAP_SUCCESS && had)
 				rc = mend_origin(w, &mend, m->dn);
 		} else if (kind != PROV_GROUP_NONE) {
 			/* by the name that the group knows: as it was before this write */
 			Entry *known = w->before ? w->before : now;
-			rc = prov_group_remove(w->txn, gdn, gndn, kind, known->e_name, prov_account_uid(known), &w->err);
+			rc = prov_group_remove(w->txn, gdn, gndn, kind, known->e_name,
+				prov_account_uid(known), &w->err);
 		}
 	}
 	if (rc == LDAP_SUCCESS && mend)
@@ -314,15 +326,16 @@ int prov_write_breaker(struct prov_write *w)
 	if (!pi->breaker_count || prov_control_override(w->op))
 		return LDAP_SUCCESS;
 	ldap_pvt_thread_mutex_lock(&pi->breaker_mutex);
-	ok = prov_breaker_allows(pi->breaker, prov_bv(w->op->o_ndn), w->stamp.secs, pi->breaker_count,
-		pi->breaker_seconds);
+	ok = prov_breaker_allows(pi->breaker, prov_bv(w->op->o_ndn), w->stamp.secs,
+		pi->breaker_count, pi->breaker_seconds);
 	ldap_pvt_thread_mutex_unlock(&pi->breaker_mutex);
 	if (ok)
 		return LDAP_SUCCESS;
 	prov_error_set(&w->err, PROV_EREFUSED,
 		"breaker: \"%s\" has ended or deleted %u accounts within %u seconds; if that is meant, send the "
 		"override control " PROV_CTL_OVERRIDE " or raise provision-breaker",
-		w->op->o_dn.bv_len ? w->op->o_dn.bv_val : "anonymous", pi->breaker_count, pi->breaker_seconds);
+		w->op->o_dn.bv_len ? w->op->o_dn.bv_val : "anonymous", pi->breaker_count,
+		pi->breaker_seconds);
 	return LDAP_UNWILLING_TO_PERFORM;
 }
 
@@ -403,9 +416,11 @@ int prov_write_note_member(struct prov_write *w, struct berval dn, bool add)
 
 static void after_commit(struct prov_write *w)
 {
-	Debug(LDAP_DEBUG_STATS, "%s provision: change=%s op=%s dn=\"%s\" roles=+%zu-%zu groups=+%zu-%zu\n",
-		w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, w->plan.roles_gained.n,
-		w->plan.roles_lost.n, w->plan.groups_gained.n, w->plan.groups_lost.n);
+	Debug(LDAP_DEBUG_STATS,
+		"%s provision: change=%s op=%s dn=\"%s\" roles=+%zu-%zu groups=+%zu-%zu\n",
+		w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val,
+		w->plan.roles_gained.n, w->plan.roles_lost.n, w->plan.groups_gained.n,
+		w->plan.groups_lost.n);
 	count_leaver(w);
 	if (w->states_changed)
 		prov_session_touch();
@@ -443,7 +458,8 @@ int prov_write_finish(struct prov_write *w, Entry *entry)
 	if (rc == 0)
 		rc = prov_txn_commit(w->txn, &w->err);
 	if (rc)
-		return prov_write_refuse(w, rc == PROV_EFULL ? LDAP_UNWILLING_TO_PERFORM : LDAP_OTHER);
+		return prov_write_refuse(w,
+			rc == PROV_EFULL ? LDAP_UNWILLING_TO_PERFORM : LDAP_OTHER);
 	prov_snapshot_put(&w->replaced);
 	after_commit(w);
 	prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);

@@ -20,8 +20,8 @@ struct prov_write {
 	struct prov_instance *pi;
 	Operation *op;
 	SlapReply *rs;
-	const char *what; /* of the record: add, modify ... */
-	struct prov_txn *txn, own; /* a follow batch shares one transaction */
+	const char *what;           /* of the record: add, modify ... */
+	struct prov_txn *txn, own;  /* a follow batch shares one transaction */
 	struct prov_snapshot *snap; /* taken inside the transaction */
 	const struct prov_policy *policy;
 	struct prov_arena arena;
@@ -44,7 +44,7 @@ struct prov_write {
 	struct berval *cut; /* normalized DNs whose connections end; in the arena */
 	size_t ncut;
 	bool states_changed;
-	bool leaver; /* counts for the breaker */
+	bool leaver;                 /* counts for the breaker */
 	struct prov_snapshot *fresh; /* a policy write: in force since before the commit */
 	struct prov_snapshot *replaced;
 	bool follow; /* a follow job was stored */

@@ -39,29 +39,35 @@ static int take_lock(const char *dir, int *fd, struct prov_error *err)
 	char path[4096];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.lock", dir) >= sizeof(path))
-		return prov_error_set(err, PROV_EINVAL, "the path of the state directory is too long");
+		return prov_error_set(err, PROV_EINVAL,
+			"the path of the state directory is too long");
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
-		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path, strerror(errno));
+		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path,
+			strerror(errno));
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	int rc = errno == EWOULDBLOCK ? PROV_EBUSY : PROV_EIO;
-	prov_error_set(err, rc, rc == PROV_EBUSY ? "%s: another process is delivering" : "%s: cannot lock", path);
+	prov_error_set(err, rc,
+		rc == PROV_EBUSY ? "%s: another process is delivering" : "%s: cannot lock", path);
 	close(*fd);
 	*fd = -1;
 	return rc;
 }
 
-static int open_kv(const char *dir, unsigned flags, struct prov_delivery_env *d, struct prov_error *err)
+static int open_kv(const char *dir, unsigned flags, struct prov_delivery_env *d,
+	struct prov_error *err)
 {
 	char path[4096];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.mdb", dir) >= sizeof(path))
-		return prov_error_set(err, PROV_EINVAL, "the path of the state directory is too long");
+		return prov_error_set(err, PROV_EINVAL,
+			"the path of the state directory is too long");
 	return prov_kv_open(path, tables, MAP_BYTES, flags, &d->kv, err);
 }
 
-static int open_delivery(const char *dir, bool write, struct prov_delivery_env **out, struct prov_error *err)
+static int open_delivery(const char *dir, bool write, struct prov_delivery_env **out,
+	struct prov_error *err)
 {
 	struct prov_delivery_env *d = calloc(1, sizeof(*d));
 	int rc;
@@ -124,8 +130,8 @@ int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq)
 	return prov_kv_put(t, T_CURSOR, prov_val_str(connector), (struct prov_val){ (char *)b, 8 });
 }
 
-int prov_cursor_each(struct prov_kv_txn *t, int (*see)(void *ctx, const char *connector, uint64_t seq),
-	void *ctx)
+int prov_cursor_each(struct prov_kv_txn *t,
+	int (*see)(void *ctx, const char *connector, uint64_t seq), void *ctx)
 {
 	struct prov_kv_cursor *c = NULL;
 	struct prov_val k, v;
@@ -163,15 +169,17 @@ static int exception_key(const char *connector, uint64_t seq, char *buf, struct 
 
 static int encode(const struct prov_delivery *d, char **out)
 {
-	json_t *o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state", prov_delivery_state_name(d->state),
-		"attempts", (int)d->attempts, "first", (json_int_t)d->first, "last", (json_int_t)d->last, "next",
-		(json_int_t)d->next, "error", d->error, "subject", d->subject);
+	json_t *o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state",
+		prov_delivery_state_name(d->state), "attempts", (int)d->attempts, "first",
+		(json_int_t)d->first, "last", (json_int_t)d->last, "next", (json_int_t)d->next,
+		"error", d->error, "subject", d->subject);
 	char *text = NULL;
 
 	if (!o) /* an error text that is not UTF-8 */
-		o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state", prov_delivery_state_name(d->state),
-			"attempts", (int)d->attempts, "first", (json_int_t)d->first, "last", (json_int_t)d->last,
-			"next", (json_int_t)d->next, "error", "(unreadable)", "subject", "");
+		o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state",
+			prov_delivery_state_name(d->state), "attempts", (int)d->attempts, "first",
+			(json_int_t)d->first, "last", (json_int_t)d->last, "next",
+			(json_int_t)d->next, "error", "(unreadable)", "subject", "");
 	text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	json_decref(o);
 	*out = text;
@@ -180,7 +188,8 @@ static int encode(const struct prov_delivery *d, char **out)
 
 static int decode(struct prov_val v, uint64_t seq, struct prov_delivery *d)
 {
-	json_t *o = v.len > 1 && v.data[0] == VERSION ? json_loadb(v.data + 1, v.len - 1, 0, NULL) : NULL;
+	json_t *o = v.len > 1 && v.data[0] == VERSION ? json_loadb(v.data + 1, v.len - 1, 0, NULL)
+						      : NULL;
 	const char *s = json_string_value(json_object_get(o, "state")), *text;
 
 	memset(d, 0, sizeof(*d));
@@ -206,7 +215,8 @@ static int decode(struct prov_val v, uint64_t seq, struct prov_delivery *d)
 	return 0;
 }
 
-int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq, struct prov_delivery *out)
+int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq,
+	struct prov_delivery *out)
 {
 	char buf[KEY_MOST + 16];
 	struct prov_val key, v;
@@ -262,7 +272,8 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 
 	if (connector)
 		from = (struct prov_val){ connector, strlen(connector) + 1 };
-	for (rc = rc ? rc : prov_kv_cursor_seek(c, from, &k, &v); rc == 0; rc = prov_kv_cursor_next(c, &k, &v)) {
+	for (rc = rc ? rc : prov_kv_cursor_seek(c, from, &k, &v); rc == 0;
+		rc = prov_kv_cursor_next(c, &k, &v)) {
 		if (k.len < 10 || k.len - 9 > KEY_MOST) {
 			rc = PROV_ECORRUPT;
 			break;

@@ -154,7 +154,8 @@ static int l_cursor_open(void *env, void *txn, unsigned table, void **cur)
 	return code_of(rc);
 }
 
-static int l_cursor_seek(void *cur, const struct prov_val *key, struct prov_val *k, struct prov_val *v)
+static int l_cursor_seek(void *cur, const struct prov_val *key, struct prov_val *k,
+	struct prov_val *v)
 {
 	MDB_val mk = { 0, NULL }, mv = { 0, NULL };
 	MDB_cursor_op op = MDB_LAST;
@@ -190,7 +191,8 @@ static int l_grow(void *env, struct prov_error *err)
 	size_t map = e->map * 2 <= e->most ? e->map * 2 : e->most;
 
 	if (map == e->map)
-		return prov_error_set(err, PROV_EFULL, "%s: the map has reached its limit of %zu bytes", e->path, e->most);
+		return prov_error_set(err, PROV_EFULL,
+			"%s: the map has reached its limit of %zu bytes", e->path, e->most);
 	int rc = mdb_env_set_mapsize(e->env, map);
 	if (rc)
 		return fail(e, err, rc, "cannot grow the map");
@@ -220,8 +222,8 @@ static void l_close(void *env)
 	free(e);
 }
 
-static const struct prov_kv_ops lmdb_ops = { l_begin, l_commit, l_abort, l_get, l_put, l_del, l_count,
-	l_cursor_open, l_cursor_seek, l_cursor_next, l_cursor_close, l_grow, l_close };
+static const struct prov_kv_ops lmdb_ops = { l_begin, l_commit, l_abort, l_get, l_put, l_del,
+	l_count, l_cursor_open, l_cursor_seek, l_cursor_next, l_cursor_close, l_grow, l_close };
 
 static bool already_open(struct lmdb_env *e)
 {
@@ -251,7 +253,8 @@ static void remember(struct lmdb_env *e)
 	pthread_mutex_unlock(&open_mutex);
 }
 
-static int open_tables(struct lmdb_env *e, const char *const *tables, unsigned flags, struct prov_error *err)
+static int open_tables(struct lmdb_env *e, const char *const *tables, unsigned flags,
+	struct prov_error *err)
 {
 	MDB_txn *t = NULL;
 	int rc = mdb_txn_begin(e->env, NULL, flags & PROV_KV_RDONLY ? MDB_RDONLY : 0, &t);
@@ -259,7 +262,8 @@ static int open_tables(struct lmdb_env *e, const char *const *tables, unsigned f
 	if (rc)
 		return fail(e, err, rc, "cannot begin a transaction");
 	for (; rc == 0 && tables[e->tables] && e->tables < MOST_TABLES; e->tables++)
-		rc = mdb_dbi_open(t, tables[e->tables], flags & PROV_KV_CREATE ? MDB_CREATE : 0, &e->dbi[e->tables]);
+		rc = mdb_dbi_open(t, tables[e->tables], flags & PROV_KV_CREATE ? MDB_CREATE : 0,
+			&e->dbi[e->tables]);
 	if (rc) {
 		mdb_txn_abort(t);
 		return fail(e, err, rc, "cannot open the tables");
@@ -284,8 +288,8 @@ static int open_env(struct lmdb_env *e, unsigned flags, struct prov_error *err)
 		mdb_flags |= MDB_RDONLY;
 	struct stat st;
 	if (!(flags & PROV_KV_CREATE) && stat(e->path, &st))
-		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", e->path,
-			strerror(errno));
+		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s",
+			e->path, strerror(errno));
 	rc = mdb_env_open(e->env, e->path, mdb_flags, 0600);
 	if (rc)
 		return fail(e, err, rc, "cannot open");

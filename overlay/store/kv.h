@@ -41,7 +41,7 @@ void prov_kv_close(struct prov_kv **kv);
 
 int prov_kv_begin(struct prov_kv *kv, bool write, struct prov_kv_txn **out, struct prov_error *err);
 int prov_kv_commit(struct prov_kv_txn **txn, struct prov_error *err); /* always ends it */
-void prov_kv_abort(struct prov_kv_txn **txn);                          /* NULL is fine */
+void prov_kv_abort(struct prov_kv_txn **txn);                         /* NULL is fine */
 
 int prov_kv_get(struct prov_kv_txn *txn, unsigned table, struct prov_val key, struct prov_val *out);
 int prov_kv_put(struct prov_kv_txn *txn, unsigned table, struct prov_val key, struct prov_val val);
@@ -50,7 +50,8 @@ int prov_kv_count(struct prov_kv_txn *txn, unsigned table, uint64_t *n);
 
 int prov_kv_cursor_open(struct prov_kv_txn *txn, unsigned table, struct prov_kv_cursor **out);
 /* First key >= key (an empty key: the first of all). PROV_ENOENT when none. */
-int prov_kv_cursor_seek(struct prov_kv_cursor *c, struct prov_val key, struct prov_val *k, struct prov_val *v);
+int prov_kv_cursor_seek(struct prov_kv_cursor *c, struct prov_val key, struct prov_val *k,
+	struct prov_val *v);
 int prov_kv_cursor_next(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v);
 int prov_kv_cursor_last(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v);
 void prov_kv_cursor_close(struct prov_kv_cursor **c);

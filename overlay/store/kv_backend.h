@@ -19,7 +19,8 @@ struct prov_kv_ops {
 	int (*count)(void *env, void *txn, unsigned table, uint64_t *n);
 	int (*cursor_open)(void *env, void *txn, unsigned table, void **cur);
 	/* key NULL: the last; else the first at or after it */
-	int (*cursor_seek)(void *cur, const struct prov_val *key, struct prov_val *k, struct prov_val *v);
+	int (*cursor_seek)(void *cur, const struct prov_val *key, struct prov_val *k,
+		struct prov_val *v);
 	int (*cursor_next)(void *cur, struct prov_val *k, struct prov_val *v);
 	void (*cursor_close)(void *cur);
 	int (*grow)(void *env, struct prov_error *err);

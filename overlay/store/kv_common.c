@@ -172,17 +172,20 @@ int prov_kv_cursor_open(struct prov_kv_txn *t, unsigned table, struct prov_kv_cu
 int prov_kv_cursor_seek(struct prov_kv_cursor *c, struct prov_val key, struct prov_val *k,
 	struct prov_val *v)
 {
-	return c->txn->error ? c->txn->error : stick(c->txn, c->txn->kv->ops->cursor_seek(c->cur, &key, k, v));
+	return c->txn->error ? c->txn->error
+			     : stick(c->txn, c->txn->kv->ops->cursor_seek(c->cur, &key, k, v));
 }
 
 int prov_kv_cursor_next(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v)
 {
-	return c->txn->error ? c->txn->error : stick(c->txn, c->txn->kv->ops->cursor_next(c->cur, k, v));
+	return c->txn->error ? c->txn->error
+			     : stick(c->txn, c->txn->kv->ops->cursor_next(c->cur, k, v));
 }
 
 int prov_kv_cursor_last(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v)
 {
-	return c->txn->error ? c->txn->error : stick(c->txn, c->txn->kv->ops->cursor_seek(c->cur, NULL, k, v));
+	return c->txn->error ? c->txn->error
+			     : stick(c->txn, c->txn->kv->ops->cursor_seek(c->cur, NULL, k, v));
 }
 
 void prov_kv_cursor_close(struct prov_kv_cursor **c)

@@ -234,7 +234,8 @@ static int give(struct mem_cursor *c, struct prov_val *k, struct prov_val *v)
 	return 0;
 }
 
-static int m_cursor_seek(void *cur, const struct prov_val *key, struct prov_val *k, struct prov_val *v)
+static int m_cursor_seek(void *cur, const struct prov_val *key, struct prov_val *k,
+	struct prov_val *v)
 {
 	struct mem_cursor *c = cur;
 
@@ -271,8 +272,8 @@ static void m_close(void *env)
 	free(e);
 }
 
-static const struct prov_kv_ops memory_ops = { m_begin, m_commit, m_abort, m_get, m_put, m_del, m_count,
-	m_cursor_open, m_cursor_seek, m_cursor_next, m_cursor_close, m_grow, m_close };
+static const struct prov_kv_ops memory_ops = { m_begin, m_commit, m_abort, m_get, m_put, m_del,
+	m_count, m_cursor_open, m_cursor_seek, m_cursor_next, m_cursor_close, m_grow, m_close };
 
 int prov_kv_open_memory(const char *const *tables, struct prov_kv **out, struct prov_error *err)
 {

@@ -42,7 +42,8 @@ int prov_outbox_get(struct prov_kv_txn *t, uint64_t seq, struct prov_val *json)
 	return rc ? rc : decode(row, json);
 }
 
-int prov_outbox_first_after(struct prov_kv_txn *t, uint64_t seq, uint64_t *found, struct prov_val *json)
+int prov_outbox_first_after(struct prov_kv_txn *t, uint64_t seq, uint64_t *found,
+	struct prov_val *json)
 {
 	struct prov_kv_cursor *c = NULL;
 	struct prov_val k, v;

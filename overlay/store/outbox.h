@@ -19,7 +19,13 @@
 #include "kv.h"
 #include "state.h"
 
-enum prov_delivery_state { PROV_D_READY, PROV_D_DEFERRED, PROV_D_PARKED, PROV_D_DROPPED, PROV_D_DONE };
+enum prov_delivery_state {
+	PROV_D_READY,
+	PROV_D_DEFERRED,
+	PROV_D_PARKED,
+	PROV_D_DROPPED,
+	PROV_D_DONE
+};
 const char *prov_delivery_state_name(enum prov_delivery_state s);
 
 /* One event's state at one connector, when it is not simply "not yet reached" or done. */
@@ -37,14 +43,17 @@ struct prov_delivery_env;
 /* Take the lock and open for writing; PROV_EBUSY when another process holds it. */
 int prov_delivery_open(const char *dir, struct prov_delivery_env **out, struct prov_error *err);
 /* For looking only. PROV_ENOENT when provd never ran. */
-int prov_delivery_open_read(const char *dir, struct prov_delivery_env **out, struct prov_error *err);
+int prov_delivery_open_read(const char *dir, struct prov_delivery_env **out,
+	struct prov_error *err);
 void prov_delivery_close(struct prov_delivery_env **d);
 struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d);
 
 int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq); /* PROV_ENOENT */
 int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq);
-int prov_cursor_each(struct prov_kv_txn *t, int (*see)(void *ctx, const char *connector, uint64_t seq), void *ctx);
-int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq, struct prov_delivery *out);
+int prov_cursor_each(struct prov_kv_txn *t,
+	int (*see)(void *ctx, const char *connector, uint64_t seq), void *ctx);
+int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq,
+	struct prov_delivery *out);
 int prov_delivery_put(struct prov_kv_txn *t, const char *connector, const struct prov_delivery *d);
 int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t seq);
 /* connector NULL: all. */
@@ -54,7 +63,8 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 /* Events in the state environment. */
 int prov_outbox_put(struct prov_kv_txn *t, uint64_t seq, const char *json, size_t len);
 int prov_outbox_get(struct prov_kv_txn *t, uint64_t seq, struct prov_val *json); /* PROV_ECORRUPT */
-int prov_outbox_first_after(struct prov_kv_txn *t, uint64_t seq, uint64_t *found, struct prov_val *json);
+int prov_outbox_first_after(struct prov_kv_txn *t, uint64_t seq, uint64_t *found,
+	struct prov_val *json);
 int prov_outbox_last(struct prov_kv_txn *t, uint64_t *seq); /* 0 when empty */
 int prov_outbox_trim(struct prov_kv_txn *t, uint64_t upto, unsigned most, unsigned *trimmed);
 

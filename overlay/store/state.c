@@ -40,8 +40,8 @@ static int check_format(struct prov_kv *kv, const char *path, bool write, struct
 		rc = prov_meta_put64(t, "format", format);
 	}
 	if (rc == 0 && format != FORMAT)
-		rc = prov_error_set(err, PROV_EVERSION, "%s: format %llu, this program knows %d", path,
-			(unsigned long long)format, FORMAT);
+		rc = prov_error_set(err, PROV_EVERSION, "%s: format %llu, this program knows %d",
+			path, (unsigned long long)format, FORMAT);
 	if (rc || !write) {
 		prov_kv_abort(&t);
 		return rc;
@@ -49,7 +49,8 @@ static int check_format(struct prov_kv *kv, const char *path, bool write, struct
 	return prov_kv_commit(&t, err);
 }
 
-int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out, struct prov_error *err)
+int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out,
+	struct prov_error *err)
 {
 	char path[4096];
 	struct prov_statedir *s = calloc(1, sizeof(*s));
@@ -60,9 +61,11 @@ int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out, 
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	if ((size_t)snprintf(path, sizeof(path), "%s/state.mdb", dir) >= sizeof(path)) {
 		free(s);
-		return prov_error_set(err, PROV_EINVAL, "the path of the state directory is too long");
+		return prov_error_set(err, PROV_EINVAL,
+			"the path of the state directory is too long");
 	}
-	rc = prov_kv_open(path, tables, MAP_BYTES, write ? PROV_KV_CREATE : PROV_KV_RDONLY, &s->kv, err);
+	rc = prov_kv_open(path, tables, MAP_BYTES, write ? PROV_KV_CREATE : PROV_KV_RDONLY, &s->kv,
+		err);
 	if (rc == 0)
 		rc = check_format(s->kv, path, write, err);
 	if (rc)
@@ -137,7 +140,8 @@ static int take_undecodable(struct prov_kv_txn *t, uint64_t seq, struct prov_val
 	static const char hex[] = "0123456789abcdef";
 	char head[128];
 	uint64_t n;
-	int h = snprintf(head, sizeof(head), "{\"dn\":\"\",\"id\":\"\",\"op\":\"undecodable\",\"row\":%llu,\"bytes\":\"",
+	int h = snprintf(head, sizeof(head),
+		"{\"dn\":\"\",\"id\":\"\",\"op\":\"undecodable\",\"row\":%llu,\"bytes\":\"",
 		(unsigned long long)seq);
 	char *text = malloc((size_t)h + row.len * 2 + 64), *p;
 
@@ -166,7 +170,8 @@ static int take_events(struct prov_kv_txn *t, struct prov_val record, const char
 	for (size_t n = 0; rc == 0; n++) {
 		char *json = NULL;
 		size_t len;
-		rc = prov_record_event_json(record.data, record.len, n, source, seq + 1, &json, &len, err);
+		rc = prov_record_event_json(record.data, record.len, n, source, seq + 1, &json,
+			&len, err);
 		if (rc == PROV_ENOENT)
 			return prov_meta_put64(t, "outbox", seq);
 		if (rc == 0)
@@ -202,7 +207,7 @@ int prov_state_take(struct prov_kv_txn *t, uint64_t capture_seq, struct prov_val
 	if (rc == 0)
 		rc = prov_meta_put64(t, "capture", capture_seq);
 	if (rc && err && !err->text[0])
-		prov_error_set(err, rc, "cannot take row %llu in: %s", (unsigned long long)capture_seq,
-			prov_strerror(rc));
+		prov_error_set(err, rc, "cannot take row %llu in: %s",
+			(unsigned long long)capture_seq, prov_strerror(rc));
 	return rc;
 }

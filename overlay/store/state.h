@@ -13,7 +13,8 @@ enum prov_state_table { PROV_T_META, PROV_T_TRAIL, PROV_T_CHECKPOINT, PROV_T_OUT
 
 struct prov_statedir; /* opaque: the open environment and its path */
 
-int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out, struct prov_error *err);
+int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out,
+	struct prov_error *err);
 void prov_statedir_close(struct prov_statedir **s);
 struct prov_kv *prov_statedir_kv(struct prov_statedir *s);
 

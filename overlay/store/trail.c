@@ -25,8 +25,9 @@ static int chain(const unsigned char before[HASH], uint64_t seq, struct prov_val
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
 	prov_be64_put(n, seq);
-	int ok = c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(c, before, HASH) == 1 &&
-		EVP_DigestUpdate(c, n, sizeof(n)) == 1 && EVP_DigestUpdate(c, record.data, record.len) == 1 &&
+	int ok = c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+		EVP_DigestUpdate(c, before, HASH) == 1 && EVP_DigestUpdate(c, n, sizeof(n)) == 1 &&
+		EVP_DigestUpdate(c, record.data, record.len) == 1 &&
 		EVP_DigestFinal_ex(c, out, &len) == 1 && len == HASH;
 	EVP_MD_CTX_free(c);
 	return ok ? 0 : PROV_EIO;
@@ -71,7 +72,8 @@ int prov_trail_last(struct prov_kv_txn *t, uint64_t *seq, unsigned char hash[32]
 	return rc;
 }
 
-int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *seq, struct prov_error *err)
+int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *seq,
+	struct prov_error *err)
 {
 	unsigned char before[HASH], key[8];
 	int rc = prov_trail_last(t, seq, before);
@@ -91,7 +93,8 @@ int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *s
 			(struct prov_val){ row, 1 + HASH + record.len });
 	}
 	free(row);
-	return rc ? prov_error_set(err, rc, "cannot append to the trail: %s", prov_strerror(rc)) : 0;
+	return rc ? prov_error_set(err, rc, "cannot append to the trail: %s", prov_strerror(rc))
+		  : 0;
 }
 
 static void to_hex(const unsigned char *in, size_t n, char *out)
@@ -114,8 +117,8 @@ static int from_hex(const char *in, unsigned char *out, size_t n)
 }
 
 /* What a checkpoint's signature covers. */
-static size_t signed_bytes(uint64_t seq, const unsigned char hash[HASH], const char *when, unsigned char *out,
-	size_t room)
+static size_t signed_bytes(uint64_t seq, const unsigned char hash[HASH], const char *when,
+	unsigned char *out, size_t room)
 {
 	size_t n = sizeof(PREFIX) - 1, w = strlen(when);
 
@@ -128,8 +131,8 @@ static size_t signed_bytes(uint64_t seq, const unsigned char hash[HASH], const c
 	return n + 8 + HASH + w;
 }
 
-static int sign_into(json_t *o, const struct prov_key *key, uint64_t seq, const unsigned char hash[HASH],
-	const char *when)
+static int sign_into(json_t *o, const struct prov_key *key, uint64_t seq,
+	const unsigned char hash[HASH], const char *when)
 {
 	unsigned char bytes[256], sig[PROV_SIG];
 	char text[PROV_SIG * 2], id[2 * HASH + 1];
@@ -140,7 +143,8 @@ static int sign_into(json_t *o, const struct prov_key *key, uint64_t seq, const 
 		return PROV_EIO;
 	EVP_EncodeBlock((unsigned char *)text, sig, PROV_SIG);
 	to_hex(raw, HASH, id);
-	return json_object_set_new(o, "key", json_string(id)) || json_object_set_new(o, "sig", json_string(text))
+	return json_object_set_new(o, "key", json_string(id)) ||
+			json_object_set_new(o, "sig", json_string(text))
 		? PROV_ENOMEM
 		: 0;
 }
@@ -160,7 +164,8 @@ int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int
 		return rc;
 	to_hex(hash, HASH, hex);
 	prov_time_rfc3339(now, 0, when);
-	json_t *o = json_pack("{s:i,s:I,s:s,s:s}", "v", 1, "seq", (json_int_t)seq, "hash", hex, "time", when);
+	json_t *o = json_pack("{s:i,s:I,s:s,s:s}", "v", 1, "seq", (json_int_t)seq, "hash", hex,
+		"time", when);
 	rc = o ? 0 : PROV_ENOMEM;
 	if (rc == 0 && key)
 		rc = sign_into(o, key, seq, hash, when);
@@ -168,7 +173,8 @@ int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int
 		rc = PROV_ENOMEM;
 	if (rc == 0) {
 		prov_be64_put(k8, seq);
-		rc = prov_kv_put(t, PROV_T_CHECKPOINT, (struct prov_val){ (char *)k8, 8 }, prov_val_str(text));
+		rc = prov_kv_put(t, PROV_T_CHECKPOINT, (struct prov_val){ (char *)k8, 8 },
+			prov_val_str(text));
 	}
 	free(text);
 	json_decref(o);
@@ -176,7 +182,8 @@ int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int
 }
 
 int prov_trail_walk(struct prov_kv_txn *t, uint64_t from,
-	int (*see)(void *ctx, uint64_t seq, struct prov_val record), void *ctx, struct prov_error *err)
+	int (*see)(void *ctx, uint64_t seq, struct prov_val record), void *ctx,
+	struct prov_error *err)
 {
 	struct prov_kv_cursor *c = NULL;
 	struct prov_val k, v, record;
@@ -217,11 +224,12 @@ struct verify {
 static int bad(struct verify *v, uint64_t seq, const char *why)
 {
 	v->r->bad_seq = seq;
-	return prov_error_set(v->err, PROV_ECORRUPT, "record %llu: %s", (unsigned long long)seq, why);
+	return prov_error_set(v->err, PROV_ECORRUPT, "record %llu: %s", (unsigned long long)seq,
+		why);
 }
 
-static int verify_signature(struct verify *v, uint64_t seq, json_t *o, const unsigned char hash[HASH],
-	const char *when)
+static int verify_signature(struct verify *v, uint64_t seq, json_t *o,
+	const unsigned char hash[HASH], const char *when)
 {
 	unsigned char bytes[256], sig[PROV_SIG + 3], id[HASH], want[HASH];
 	const char *text = json_string_value(json_object_get(o, "sig"));
@@ -229,12 +237,14 @@ static int verify_signature(struct verify *v, uint64_t seq, json_t *o, const uns
 
 	if (!v->key)
 		return 0;
-	if (from_hex(json_string_value(json_object_get(o, "key")), id, HASH) || prov_key_id(v->key, want))
+	if (from_hex(json_string_value(json_object_get(o, "key")), id, HASH) ||
+		prov_key_id(v->key, want))
 		return bad(v, seq, "the checkpoint does not name its key");
 	if (memcmp(id, want, HASH))
 		return bad(v, seq, "the checkpoint is signed with another key");
 	/* 64 bytes are 88 characters of base64, two of them padding */
-	if (!n || !text || strlen(text) != 88 || EVP_DecodeBlock(sig, (const unsigned char *)text, 88) < PROV_SIG ||
+	if (!n || !text || strlen(text) != 88 ||
+		EVP_DecodeBlock(sig, (const unsigned char *)text, 88) < PROV_SIG ||
 		prov_key_verify(v->key, bytes, n, sig))
 		return bad(v, seq, "the signature of the checkpoint is wrong");
 	return 0;
@@ -321,6 +331,7 @@ int prov_trail_verify(struct prov_kv_txn *t, const struct prov_key *key,
 	/* Rows cut off at the end leave no gap: only a checkpoint beyond it tells. */
 	if (last_row(t, PROV_T_CHECKPOINT, &k, &row) == 0 && prov_be64_get(k, &checkpointed) == 0 &&
 		checkpointed >= v.expect)
-		return bad(&v, v.expect, "is missing: a checkpoint stands after the end of the trail");
+		return bad(&v, v.expect,
+			"is missing: a checkpoint stands after the end of the trail");
 	return 0;
 }

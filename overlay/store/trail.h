@@ -16,17 +16,20 @@
 struct prov_key; /* an Ed25519 key, private or public */
 
 /* PEM file; a private key must not be readable by others (PROV_EINVAL). */
-int prov_key_load(const char *path, bool need_private, struct prov_key **out, struct prov_error *err);
+int prov_key_load(const char *path, bool need_private, struct prov_key **out,
+	struct prov_error *err);
 void prov_key_free(struct prov_key **k);
 
-int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *seq, struct prov_error *err);
+int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *seq,
+	struct prov_error *err);
 int prov_trail_last(struct prov_kv_txn *t, uint64_t *seq, unsigned char hash[32]);
 int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int64_t now,
 	struct prov_error *err); /* at the present end; nothing new: does nothing */
 
 /* Walk from seq `from` (1 = start): called with each record in order; a nonzero return stops. */
 int prov_trail_walk(struct prov_kv_txn *t, uint64_t from,
-	int (*see)(void *ctx, uint64_t seq, struct prov_val record), void *ctx, struct prov_error *err);
+	int (*see)(void *ctx, uint64_t seq, struct prov_val record), void *ctx,
+	struct prov_error *err);
 
 struct prov_trail_report {
 	uint64_t records, checkpoints, signed_checkpoints, last_signed;
@@ -35,7 +38,7 @@ struct prov_trail_report {
 /* key may be NULL: then signatures are not checked (and the report's reader should say so).
  * PROV_ECORRUPT with a text that says what and where. progress may be NULL. */
 int prov_trail_verify(struct prov_kv_txn *t, const struct prov_key *key,
-	void (*progress)(void *ctx, uint64_t done), void *ctx,
-	struct prov_trail_report *report, struct prov_error *err);
+	void (*progress)(void *ctx, uint64_t done), void *ctx, struct prov_trail_report *report,
+	struct prov_error *err);
 
 #endif

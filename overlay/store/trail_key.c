@@ -27,7 +27,8 @@ static int no_passphrase(char *buf, int size, int rw, void *u)
 	return -1;
 }
 
-int prov_key_load(const char *path, bool need_private, struct prov_key **out, struct prov_error *err)
+int prov_key_load(const char *path, bool need_private, struct prov_key **out,
+	struct prov_error *err)
 {
 	struct prov_key *k = NULL;
 	struct stat st;
@@ -36,7 +37,8 @@ int prov_key_load(const char *path, bool need_private, struct prov_key **out, st
 
 	*out = NULL;
 	if (!f || fstat(fileno(f), &st)) {
-		rc = prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path, strerror(errno));
+		rc = prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path,
+			strerror(errno));
 		goto out;
 	}
 	k = calloc(1, sizeof(*k));
@@ -51,12 +53,13 @@ int prov_key_load(const char *path, bool need_private, struct prov_key **out, st
 		k->pkey = PEM_read_PUBKEY(f, NULL, no_passphrase, NULL);
 	}
 	if (!k->pkey || EVP_PKEY_id(k->pkey) != EVP_PKEY_ED25519)
-		rc = prov_error_set(err, PROV_EINVAL, "%s: no Ed25519 %skey in PEM form without a passphrase", path,
+		rc = prov_error_set(err, PROV_EINVAL,
+			"%s: no Ed25519 %skey in PEM form without a passphrase", path,
 			need_private ? "private " : "");
 	else if (k->private && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP))
 		rc = prov_error_set(err, PROV_EINVAL,
-			"%s: a private key must not be open to others (mode %03o, wanted 600 or 640)", path,
-			(unsigned)(st.st_mode & 0777));
+			"%s: a private key must not be open to others (mode %03o, wanted 600 or 640)",
+			path, (unsigned)(st.st_mode & 0777));
 	else
 		rc = 0;
 out:
@@ -77,7 +80,8 @@ void prov_key_free(struct prov_key **k)
 	*k = NULL;
 }
 
-int prov_key_sign(const struct prov_key *k, const unsigned char *data, size_t n, unsigned char sig[PROV_SIG])
+int prov_key_sign(const struct prov_key *k, const unsigned char *data, size_t n,
+	unsigned char sig[PROV_SIG])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	size_t len = PROV_SIG;
@@ -104,7 +108,8 @@ int prov_key_id(const struct prov_key *k, unsigned char id[32])
 	unsigned char *der = NULL;
 	unsigned len = 0;
 	int n = i2d_PUBKEY(k->pkey, &der);
-	int ok = n > 0 && EVP_Digest(der, (size_t)n, id, &len, EVP_sha256(), NULL) == 1 && len == 32;
+	int ok =
+		n > 0 && EVP_Digest(der, (size_t)n, id, &len, EVP_sha256(), NULL) == 1 && len == 32;
 
 	OPENSSL_free(der);
 	return ok ? 0 : PROV_EIO;

@@ -12,7 +12,8 @@
 
 #define PROV_SIG 64
 
-int prov_key_sign(const struct prov_key *k, const unsigned char *data, size_t n, unsigned char sig[PROV_SIG]);
+int prov_key_sign(const struct prov_key *k, const unsigned char *data, size_t n,
+	unsigned char sig[PROV_SIG]);
 int prov_key_verify(const struct prov_key *k, const unsigned char *data, size_t n,
 	const unsigned char sig[PROV_SIG]); /* 0: right */
 /* SHA-256 over the public key's SubjectPublicKeyInfo in DER. */

@@ -16,7 +16,8 @@ static int address(const char *dir, struct sockaddr_un *a)
 {
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
-	return (size_t)snprintf(a->sun_path, sizeof(a->sun_path), "%s/provd.wake", dir) < sizeof(a->sun_path)
+	return (size_t)snprintf(a->sun_path, sizeof(a->sun_path), "%s/provd.wake", dir) <
+			sizeof(a->sun_path)
 		? 0
 		: PROV_EINVAL;
 }
@@ -41,8 +42,9 @@ int prov_wake_listen(const char *dir, int *fd, struct prov_error *err)
 
 	*fd = -1;
 	if (address(dir, &a))
-		return prov_error_set(err, PROV_EINVAL, "%s: the path is too long for a socket (%zu bytes at most)",
-			dir, sizeof(a.sun_path) - sizeof("/provd.wake"));
+		return prov_error_set(err, PROV_EINVAL,
+			"%s: the path is too long for a socket (%zu bytes at most)", dir,
+			sizeof(a.sun_path) - sizeof("/provd.wake"));
 	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
 		return prov_error_set(err, PROV_EIO, "cannot make a socket: %s", strerror(errno));
@@ -55,5 +57,6 @@ int prov_wake_listen(const char *dir, int *fd, struct prov_error *err)
 		return 0;
 	close(*fd);
 	*fd = -1;
-	return prov_error_set(err, why == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", a.sun_path, strerror(why));
+	return prov_error_set(err, why == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", a.sun_path,
+		strerror(why));
 }

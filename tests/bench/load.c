@@ -18,7 +18,8 @@
 #include <time.h>
 
 enum kind { MODIFY, ADD, JOINER, LEAVER, SEARCH, BIND, KINDS };
-static const char *const kind_names[KINDS] = { "modify", "add", "joiner", "leaver", "search", "bind" };
+static const char *const kind_names[KINDS] = { "modify", "add", "joiner", "leaver", "search",
+	"bind" };
 
 struct load {
 	const char *uri, *dn, *password, *suffix;
@@ -54,7 +55,8 @@ static int change(LDAP *ld, const char *dn, int op, const char *attr, const char
 static int add_account(struct client *c, unsigned n, const char *dn, const char *department)
 {
 	char uid[32], mail[64];
-	char *oc[] = { "inetOrgPerson", NULL }, *cn[] = { "Bench Person", NULL }, *sn[] = { "Person", NULL };
+	char *oc[] = { "inetOrgPerson", NULL }, *cn[] = { "Bench Person", NULL },
+	     *sn[] = { "Person", NULL };
 	char *u[] = { uid, NULL }, *m[] = { mail, NULL }, *d[] = { (char *)department, NULL };
 	LDAPMod a[] = {
 		{ LDAP_MOD_ADD, "objectClass", { oc } },
@@ -88,7 +90,8 @@ static int one(struct client *c, unsigned i)
 		n += l->first;
 		snprintf(dn, sizeof(dn), "uid=b%u,ou=people,%s", n, l->suffix);
 		rc = add_account(c, n, dn, l->kind == JOINER ? "bench" : "none");
-		for (unsigned g = 0; rc == LDAP_SUCCESS && l->kind == JOINER && g < l->groups; g++) {
+		for (unsigned g = 0; rc == LDAP_SUCCESS && l->kind == JOINER && g < l->groups;
+			g++) {
 			char group[128];
 			snprintf(group, sizeof(group), "cn=bench%u,ou=groups,%s", g, l->suffix);
 			rc = change(c->ld, group, LDAP_MOD_ADD, "member", dn);
@@ -101,7 +104,8 @@ static int one(struct client *c, unsigned i)
 	case SEARCH: {
 		LDAPMessage *res = NULL;
 		snprintf(text, sizeof(text), "(uid=u%u)", who);
-		rc = ldap_search_ext_s(c->ld, l->suffix, LDAP_SCOPE_SUBTREE, text, NULL, 0, NULL, NULL, NULL, 0, &res);
+		rc = ldap_search_ext_s(c->ld, l->suffix, LDAP_SCOPE_SUBTREE, text, NULL, 0, NULL,
+			NULL, NULL, 0, &res);
 		if (rc == LDAP_SUCCESS && ldap_count_entries(c->ld, res) != 1)
 			rc = LDAP_NO_SUCH_OBJECT;
 		ldap_msgfree(res);
@@ -130,7 +134,8 @@ static void *run(void *arg)
 		if (!c->failed++) {
 			char *text = NULL;
 			ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-			snprintf(c->error, sizeof(c->error), "%s: %s", ldap_err2string(rc), text ? text : "");
+			snprintf(c->error, sizeof(c->error), "%s: %s", ldap_err2string(rc),
+				text ? text : "");
 			ldap_memfree(text);
 		}
 	}
@@ -168,8 +173,8 @@ static void report(const struct client *c, unsigned n, double took)
 		if (c[i].failed)
 			error = c[i].error;
 	}
-	printf("{\"done\":%u,\"failed\":%u,\"seconds\":%.6f,\"rate\":%.2f,\"error\":\"%s\"}\n", done, failed, took,
-		took > 0 ? done / took : 0.0, error);
+	printf("{\"done\":%u,\"failed\":%u,\"seconds\":%.6f,\"rate\":%.2f,\"error\":\"%s\"}\n",
+		done, failed, took, took > 0 ? done / took : 0.0, error);
 }
 
 int main(int argc, char **argv)
@@ -180,14 +185,17 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	struct load l = { argv[1], argv[2], argv[3], argv[10], KINDS, (unsigned)atoi(argv[5]),
-		(unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]), (unsigned)atoi(argv[8]), (unsigned)atoi(argv[9]) };
+		(unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]), (unsigned)atoi(argv[8]),
+		(unsigned)atoi(argv[9]) };
 	pthread_barrier_t start;
 
 	for (int k = 0; k < KINDS; k++)
 		if (strcmp(argv[4], kind_names[k]) == 0)
 			l.kind = (enum kind)k;
 	if (l.kind == KINDS || !l.clients || l.clients > 256 || !l.accounts) {
-		fprintf(stderr, "load: unknown kind \"%s\", or clients not 1..256, or no accounts\n", argv[4]);
+		fprintf(stderr,
+			"load: unknown kind \"%s\", or clients not 1..256, or no accounts\n",
+			argv[4]);
 		return 2;
 	}
 	struct client *c = calloc(l.clients, sizeof(*c));
