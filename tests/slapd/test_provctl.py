@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from directory import PEOPLE, POLICY, SUFFIX
+from directory import GROUPS, NOBODY, PEOPLE, POLICY, ROLES, SUFFIX
 from harness import PROVCTL, wait_until
 from ldapclient import REASON, control
 
@@ -284,22 +284,39 @@ def test_plan_against_a_bare_slapd_is_2_and_changes_nothing(make_slapd):
 # -- adopt --------------------------------------------------------------------------------------
 
 
-def accounts_from_before(s):
-    """From slapadd, which no overlay sees. Roles that changed before have been followed."""
-    wait_until(lambda: s.monitor().one("provMonitorFollowPending") == "0")
-    s.stop()
-    s.slapadd("".join(f"dn: uid=old{i},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: old{i}\ncn: Old {i}\nsn: Old\n"
-                      f"departmentNumber: {'sales' if i % 2 else 'none'}\n\n" for i in range(25)))
+OLD = f"""\
+dn: cn=sales,{GROUPS}
+objectClass: groupOfNames
+cn: sales
+member: {NOBODY}
+
+""" + "".join(f"""\
+dn: uid=old{i},{PEOPLE}
+objectClass: inetOrgPerson
+uid: old{i}
+cn: Old {i}
+sn: Old
+departmentNumber: {'sales' if i % 2 else 'none'}
+
+""" for i in range(25))
+
+
+def role_ldif(cn, *lines):
+    return f"dn: cn={cn},{ROLES}\nobjectClass: provRole\ncn: {cn}\n" + "\n".join(lines) + "\n\n"
+
+
+def from_slapadd(make_slapd, *roles):
+    """A directory that the overlay sees for the first time: nothing of it is managed yet."""
+    s = make_slapd(start=False)
+    s.slapadd(OLD + "".join(roles))
     s.start()
+    return s
 
 
 @pytest.fixture
 def old(make_slapd):
-    s = make_slapd()
-    s.group("sales")
-    s.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
-    accounts_from_before(s)
-    return s
+    return from_slapadd(make_slapd, role_ldif("sales", "provAssignFilter: (departmentNumber=sales)",
+                                              f"provGroup: cn=sales,{GROUPS}"))
 
 
 def test_adopt_shows_first_and_changes_nothing(old):
@@ -318,11 +335,10 @@ def test_adopt_does_it_in_batches_and_only_once(old):
     assert everything(old) == before
 
 
-def test_adopt_goes_on_past_a_failure_and_says_which(slapd):
-    slapd.role("old", provAssignFilter="(sn=Old)")
-    slapd.role("strict", provAssignFilter="(uid=old5)", provTemplate="add title: {employeeType}")
-    accounts_from_before(slapd)
-    done = slapd.provctl("adopt", "--apply", check=1)
+def test_adopt_goes_on_past_a_failure_and_says_which(make_slapd):
+    s = from_slapadd(make_slapd, role_ldif("old", "provAssignFilter: (sn=Old)"),
+                     role_ldif("strict", "provAssignFilter: (uid=old5)", "provTemplate: add title: {employeeType}"))
+    done = s.provctl("adopt", "--apply", check=1)
     assert "24 adopted, 1 failed" in done.stdout
     assert f"uid=old5,{PEOPLE}" in done.stderr and "employeeType" in done.stderr
-    assert slapd.roles_of("old1") == ["old"] and slapd.roles_of("old5") == []
+    assert s.roles_of("old1") == ["old"] and s.roles_of("old5") == []
