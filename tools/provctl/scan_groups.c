@@ -1,8 +1,8 @@
 /*
  * scan_groups.c - the pass over the groups: every member looked up among the accounts.
  *
- * Suspicions are collected while the pages stream, and settled afterwards with one
- * look at the entry concerned: a member that appeared, a grant that came or a
+ * Suspicions are collected while the pages stream, and settled afterwards with another
+ * look at the group and the entry concerned: a member that appeared, a grant that came or a
  * membership that went while the scan was reading is no finding.
  */
 #include <stdlib.h>
@@ -106,7 +106,7 @@ static int see_values(struct pass *p, LDAP *ld, LDAPMessage *e, const char *attr
 	return rc;
 }
 
-static const char *const member_attr[] = { "member", "uniqueMember", "memberUid" };
+static const char *const member_attr[] = { "member", "uniqueMember", "memberUid", NULL };
 
 static int see_group(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err)
 {
@@ -114,7 +114,7 @@ static int see_group(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err
 	char *dn = ldap_get_dn(ld, e);
 	char *key = dn ? prov_fold_dn(dn, strlen(dn)) : NULL;
 	int rc = key ? 0 : PROV_ENOMEM;
-	for (size_t i = 0; !rc && i < sizeof(member_attr) / sizeof(member_attr[0]); i++)
+	for (size_t i = 0; !rc && member_attr[i]; i++)
 		rc = see_values(p, ld, e, member_attr[i], dn, key);
 	p->scan->ngroup++;
 	free(key);
@@ -122,16 +122,45 @@ static int see_group(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err
 	return rc ? nomem(err) : 0;
 }
 
-/* Is the membership still there? */
-static int still_member(struct scan *s, const struct suspect *x, bool *yes, struct prov_error *err)
+/* The group as it is now: its members as "attr\nvalue". NULL in *out: it is gone. */
+static int read_members(struct scan *s, const char *group, struct prov_strmap **out,
+	struct prov_error *err)
 {
-	struct berval value = { strlen(x->member), x->member };
-	int ldrc = ldap_compare_ext_s(s->ctl->ld, x->group, x->attr, &value, NULL, NULL);
-	*yes = ldrc == LDAP_COMPARE_TRUE;
-	if (ldrc == LDAP_COMPARE_TRUE || ldrc == LDAP_COMPARE_FALSE ||
-		ldrc == LDAP_NO_SUCH_OBJECT || ldrc == LDAP_NO_SUCH_ATTRIBUTE)
+	LDAPMessage *m = NULL;
+	*out = NULL;
+	int rc = ctl_read(s->ctl, group, NULL, member_attr, &m, err);
+	if (rc)
+		return rc == PROV_ENOENT ? 0 : rc;
+	rc = prov_strmap_new(out);
+	for (size_t k = 0; !rc && member_attr[k]; k++) {
+		struct berval **v = ldap_get_values_len(s->ctl->ld, ldap_first_entry(s->ctl->ld, m),
+			member_attr[k]);
+		for (int i = 0; !rc && v && v[i]; i++) {
+			size_t at;
+			char *key = NULL;
+			rc = asprintf(&key, "%s\n%s", member_attr[k], v[i]->bv_val) < 0
+				? PROV_ENOMEM
+				: prov_strmap_add(*out, key, &at, NULL);
+			free(key);
+		}
+		ldap_value_free_len(v);
+	}
+	ldap_msgfree(m);
+	return rc ? nomem(err) : 0;
+}
+
+static int still_member(const struct prov_strmap *members, const struct suspect *x, bool *yes,
+	struct prov_error *err)
+{
+	char *key = NULL;
+	*yes = false;
+	if (!members)
 		return 0;
-	return prov_ldap_error(s->ctl->ld, ldrc, err, "compare %s", x->group);
+	if (asprintf(&key, "%s\n%s", x->attr, x->member) < 0)
+		return nomem(err);
+	*yes = prov_strmap_find(members, key) != PROV_STRMAP_NONE;
+	free(key);
+	return 0;
 }
 
 static int uid_exists(struct scan *s, const char *uid, bool *yes, struct prov_error *err)
@@ -220,10 +249,8 @@ static int granted_now(struct scan *s, const struct suspect *x, bool *yes, struc
 static int settle_person(struct scan *s, const struct suspect *x, struct prov_error *err)
 {
 	const char *dn = s->person[x->person].dn;
-	bool there = false, granted = false;
-	int rc = still_member(s, x, &there, err);
-	if (rc || !there)
-		return rc;
+	bool granted = false;
+	int rc;
 	if (x->check == SCAN_LEAVER)
 		return scan_add(s, SCAN_LEAVER, dn, x->group, "take the account out of the group",
 			       "left, but is still a member of %s", x->group)
@@ -239,21 +266,40 @@ static int settle_person(struct scan *s, const struct suspect *x, struct prov_er
 		: 0;
 }
 
+/* Each group with suspects is read once more; its suspects follow each other. */
+static int settle(struct pass *p, struct prov_error *err)
+{
+	struct scan *s = p->scan;
+	struct prov_strmap *members = NULL;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < p->n; i++) {
+		const struct suspect *x = &p->suspect[i];
+		bool there = false;
+		if (!i || strcmp(x->group, p->suspect[i - 1].group)) {
+			prov_strmap_free(&members);
+			rc = read_members(s, x->group, &members, err);
+		}
+		if (!rc)
+			rc = still_member(members, x, &there, err);
+		if (!rc && there)
+			rc = x->check == SCAN_DANGLING ? settle_dangling(s, x, err)
+						       : settle_person(s, x, err);
+	}
+	prov_strmap_free(&members);
+	return rc;
+}
+
 int scan_groups(struct scan *s, struct prov_error *err)
 {
-	const char *attrs[] = { "member", "uniqueMember", "memberUid", NULL };
 	struct pass p = { .scan = s };
 	int rc;
 	if (!(s->checks & (SCAN_DANGLING | SCAN_UNEXPLAINED | SCAN_LEAVER)))
 		return 0;
 	rc = ctl_search(s->ctl, s->ctl->server.suffix, LDAP_SCOPE_SUBTREE,
 		"(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
-		attrs, see_group, &p, err);
-	for (size_t i = 0; !rc && i < p.n; i++) {
-		const struct suspect *x = &p.suspect[i];
-		rc = x->check == SCAN_DANGLING ? settle_dangling(s, x, err)
-					       : settle_person(s, x, err);
-	}
+		member_attr, see_group, &p, err);
+	if (!rc)
+		rc = settle(&p, err);
 	for (size_t i = 0; i < p.n; i++) {
 		free(p.suspect[i].group);
 		free(p.suspect[i].member);
