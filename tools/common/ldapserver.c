@@ -48,21 +48,23 @@ static void list_add(char *list, size_t room, const char *item)
 	snprintf(list + len, room - len, "%s%s", len ? ", " : "", item);
 }
 
-static LDAPMessage *read_entry(LDAP *ld, const char *dn, char **attrs, LDAPMessage **res)
+/* *e stays NULL when the server shows no such entry. Returns libldap's code. */
+static int read_entry(LDAP *ld, const char *dn, char **attrs, LDAPMessage **res, LDAPMessage **e)
 {
-	if (ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attrs, 0, NULL, NULL,
-		    NULL, 1, res))
-		return NULL;
-	return ldap_first_entry(ld, *res);
+	int rc = ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attrs, 0, NULL, NULL,
+		NULL, 1, res);
+	*e = rc ? NULL : ldap_first_entry(ld, *res);
+	return rc;
 }
 
 /* The suffix of the database that an overlay's entry in cn=config belongs to. */
 static char *suffix_of(LDAP *ld, const char *overlay_dn)
 {
 	char *attrs[] = { "olcSuffix", NULL }, *suffix = NULL;
-	LDAPMessage *res = NULL;
+	LDAPMessage *res = NULL, *e = NULL;
 	const char *parent = strchr(overlay_dn, ','); /* olcOverlay={0}provision holds no comma */
-	LDAPMessage *e = parent ? read_entry(ld, parent + 1, attrs, &res) : NULL;
+	if (parent)
+		read_entry(ld, parent + 1, attrs, &res, &e);
 	if (e)
 		suffix = prov_ldap_first(ld, e, "olcSuffix");
 	ldap_msgfree(res);
@@ -140,11 +142,13 @@ int prov_ldap_server_ask(LDAP *ld, const char *want, struct prov_ldap_server *ou
 	struct prov_error *err)
 {
 	char *attrs[] = { "namingContexts", "monitorContext", NULL };
-	LDAPMessage *res = NULL;
+	LDAPMessage *res = NULL, *root = NULL;
 
 	memset(out, 0, sizeof(*out));
-	LDAPMessage *root = read_entry(ld, "", attrs, &res);
-	int rc = ask_config(ld, want, out, err);
+	int rc = read_entry(ld, "", attrs, &res, &root);
+	rc = rc == LDAP_NO_SUCH_OBJECT ? 0 : prov_ldap_error(ld, rc, err, "read the root entry");
+	if (!rc)
+		rc = ask_config(ld, want, out, err);
 	if (!rc && !root)
 		rc = prov_error_set(err, PROV_EREFUSED, "the server does not show its root entry");
 	if (root)

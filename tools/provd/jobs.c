@@ -28,6 +28,7 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 	const char *type, const struct prov_exec_result *r)
 {
 	char extra[400] = "", next[40] = "";
+	unsigned attempt = d->attempts + 1;
 	prov_queue_finish(ch->q, d, r->outcome, r->error, provd_wall(), jitter_seed(id, d));
 	if (d->state == PROV_D_DONE) {
 		ch->delivered++;
@@ -40,9 +41,9 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 	if (d->state == PROV_D_DEFERRED)
 		snprintf(next, sizeof(next), " next=%llds", (long long)(d->next - d->last));
 	prov_log(d->state == PROV_D_DONE ? LOG_INFO : LOG_WARNING,
-		"event=attempt connector=%s seq=%llu id=%s type=%s subject=%s outcome=%s attempts=%u ms=%lld%s%s",
+		"event=attempt connector=%s seq=%llu id=%s type=%s subject=%s outcome=%s attempt=%u ms=%lld%s%s",
 		ch->name, (unsigned long long)d->seq, *id ? id : "-", *type ? type : "-",
-		*d->subject ? d->subject : "-", prov_delivery_state_name(d->state), d->attempts,
+		*d->subject ? d->subject : "-", prov_delivery_state_name(d->state), attempt,
 		(long long)r->ms, next, extra);
 }
 

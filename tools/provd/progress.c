@@ -13,21 +13,6 @@
 #include "body.h"
 #include "log.h"
 
-int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
-	struct prov_error *err)
-{
-	struct prov_kv_txn *t = NULL;
-	*cursor = 0;
-	int rc = prov_kv_begin(prov_delivery_kv(d), false, &t, err);
-	if (rc)
-		return rc;
-	rc = prov_cursor_get(t, connector, cursor);
-	prov_kv_abort(&t);
-	if (rc == PROV_ENOENT)
-		return 0;
-	return rc ? prov_error_set(err, rc, "cursor of %s: %s", connector, prov_strerror(rc)) : 0;
-}
-
 struct load {
 	struct prov_queue *q;
 	int64_t now;
@@ -191,6 +176,28 @@ int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_i
 	for (size_t i = 0; !rc && i < n; i++)
 		prov_queue_saved(item[i].q);
 	return rc;
+}
+
+static int begin_at_zero(struct prov_kv_txn *t, void *ctx)
+{
+	return prov_cursor_put(t, ctx, 0);
+}
+
+int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
+	struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL;
+	char name[256];
+	*cursor = 0;
+	int rc = prov_kv_begin(prov_delivery_kv(d), false, &t, err);
+	if (rc)
+		return rc;
+	rc = prov_cursor_get(t, connector, cursor);
+	prov_kv_abort(&t);
+	if (rc && rc != PROV_ENOENT)
+		return prov_error_set(err, rc, "cursor of %s: %s", connector, prov_strerror(rc));
+	snprintf(name, sizeof(name), "%s", connector);
+	return rc ? write_rows(d, begin_at_zero, name, err) : 0;
 }
 
 struct waiting {

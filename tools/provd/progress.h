@@ -11,8 +11,9 @@
 #include "outbox.h"
 #include "queue.h"
 
-/* The stored cursor of a connector; 0 for one that has none yet: only events that were
- * routed to it name it, so from the beginning is from when it began to exist. */
+/* The stored cursor of a connector. One that has none begins at 0, and that is stored, so
+ * that no event is trimmed before it: only events that were routed to it name it, so from
+ * the beginning of the outbox is from when the connector began to exist. */
 int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
 	struct prov_error *err);
 
