@@ -39,6 +39,8 @@ static int check_format(struct prov_kv *kv, const char *path, bool write, struct
 		format = FORMAT;
 		rc = prov_meta_put64(t, "format", format);
 	}
+	if (rc == 0 && format == 0) /* slapd made the file a moment ago, and is not done */
+		rc = prov_error_set(err, PROV_ENOENT, "%s: not made yet", path);
 	if (rc == 0 && format != FORMAT)
 		rc = prov_error_set(err, PROV_EVERSION, "%s: format %llu, this program knows %d",
 			path, (unsigned long long)format, FORMAT);
