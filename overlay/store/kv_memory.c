@@ -63,7 +63,8 @@ static int dup(struct prov_val v, struct prov_val *out)
 		return PROV_ENOMEM;
 	if (v.len)
 		memcpy(p, v.data, v.len);
-	*out = (struct prov_val){ p, v.len };
+	out->data = p;
+	out->len = v.len;
 	return 0;
 }
 
