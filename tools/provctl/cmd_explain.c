@@ -48,56 +48,46 @@ json_t *explain_thing_json(const struct explain_thing *t)
 	return v;
 }
 
-/* "CHG-4711, 0190...": what happened, in a cell. */
-static char *change_text(const struct explain_thing *t)
+/* Indented under the thing: who, when and why, as far as it is known. */
+static void put_change(const struct explain_thing *t)
 {
-	char *out = NULL;
 	const struct explain_change *c = &t->change;
-	const char *reason = c->reason ? c->reason : "";
-	if (asprintf(&out, "%s%s%s", reason, *reason && c->id[0] ? ", " : "", c->id) < 0)
-		return NULL;
-	return out;
-}
-
-static const char *mode_text(const struct explain_thing *t)
-{
-	if (!t->granted)
-		return "no role";
-	return t->had ? "had it before" : t->mode;
-}
-
-int explain_things_print(const struct explain *x, bool granted, const char *key)
-{
-	static const char *const head_g[] = { "KIND", "WHAT", "ROLE", "HOW", "SINCE", "BY",
-		"CHANGE", "TEMPLATE" };
-	static const char *const head_u[] = { "KIND", "WHAT", "BY", "WHEN", "CHANGE" };
-	struct prov_table *t = NULL;
-	int rc = prov_table_new(granted ? 8 : 5, granted ? head_g : head_u, &t);
-	for (size_t i = 0; !rc && i < x->nthing; i++) {
-		const struct explain_thing *h = &x->thing[i];
-		if (h->granted != granted || (key && strcmp(h->key, key)))
-			continue;
-		char *change = change_text(h), *what = NULL;
-		if (asprintf(&what, "%s%s", h->what, granted && !h->present ? " (missing!)" : "") <
-			0)
-			what = NULL;
-		if (!change || !what)
-			rc = PROV_ENOMEM;
-		else if (granted)
-			rc = prov_table_add(t,
-				(const char *[]){ h->kind, what, h->role_dn, mode_text(h), h->since,
-					h->change.by, change, h->line });
-		else
-			rc = prov_table_add(t,
-				(const char *[]){ h->kind, what, h->change.by, h->change.when,
-					change });
-		free(change);
-		free(what);
+	const char *part[] = { c->reason, c->by, c->when ? c->when : t->since, c->id };
+	static const char *const lead[] = { "", "by ", "", "change " };
+	bool first = true;
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
+		char *safe = part[i] && *part[i] ? prov_text_safe(part[i], strlen(part[i])) : NULL;
+		if (safe)
+			printf("%s%s%s", first ? "             " : ", ", lead[i], safe);
+		first = first && !safe;
+		free(safe);
 	}
-	if (!rc)
-		prov_table_print(t, stdout);
-	prov_table_free(&t);
-	return rc;
+	if (!first)
+		putchar('\n');
+}
+
+static void put_thing(const struct explain_thing *t)
+{
+	char *what = prov_text_safe(t->what, strlen(t->what));
+	const char *from = t->role && t->role->cn ? t->role->cn : t->role_dn;
+	char *role = from ? prov_text_safe(from, strlen(from)) : NULL;
+	char *line = t->line ? prov_text_safe(t->line, strlen(t->line)) : NULL;
+	printf("%-12s %s%s\n", t->kind, what ? what : "", t->present ? "" : "  (missing!)");
+	if (role)
+		printf("             from role %s%s%s%s\n", role, line ? ": " : "",
+			line ? line : "",
+			t->had ? "; it was there before, so it stays when the role goes" : "");
+	put_change(t);
+	free(what);
+	free(role);
+	free(line);
+}
+
+void explain_things_print(const struct explain *x, bool granted, const char *key)
+{
+	for (size_t i = 0; i < x->nthing; i++)
+		if (x->thing[i].granted == granted && (!key || !strcmp(x->thing[i].key, key)))
+			put_thing(&x->thing[i]);
 }
 
 static size_t count(const struct explain *x, bool granted)
@@ -159,18 +149,18 @@ static int print_text(struct explain *x)
 	line("account", x->dn);
 	line("state", x->state);
 	line("since", x->state_since);
-	line("change", x->change_id);
+	line("changed", x->change_id);
 	line("by", x->change_by);
 	rc = print_roles(x);
 	if (!rc && count(x, true)) {
 		putchar('\n');
-		rc = explain_things_print(x, true, NULL);
+		explain_things_print(x, true, NULL);
 	}
 	if (!rc)
 		rc = print_holds(x);
 	if (!rc && count(x, false)) {
 		puts("\nUnexplained (no role gives it):");
-		rc = explain_things_print(x, false, NULL);
+		explain_things_print(x, false, NULL);
 	}
 	return rc ? ctl_nomem() : 0;
 }

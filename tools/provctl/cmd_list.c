@@ -76,9 +76,10 @@ static bool role_row(struct listing *l, LDAP *ld, LDAPMessage *e, const char *dn
 		for (size_t i = 0; i < NLIST; i++)
 			snprintf(n[i], sizeof(n[i]), "%d", nvalues(ld, e, list[i]));
 		snprintf(n[NLIST], sizeof(n[NLIST]), "%zu", held);
-		ok = !prov_table_add(l->table,
-			(const char *[]){ cn, shown, n[0], n[1], n[2], n[3], n[4],
-				count_members ? n[5] : "", dn });
+		const char *cell[NLIST + 4] = { cn, shown, n[0], n[1], n[2], n[3], n[4] };
+		cell[NLIST + 2] = count_members ? n[NLIST] : dn;
+		cell[NLIST + 3] = dn;
+		ok = !prov_table_add(l->table, cell);
 	}
 	free(status);
 	free(cn);
@@ -196,9 +197,9 @@ static int list(struct ctl *c, int argc, char **argv, const char *class, struct 
 static int run_role(struct ctl *c, int argc, char **argv)
 {
 	const char *const head[] = { "ROLE", "STATUS", "FILTERS", "INCLUDES", "TEMPLATES", "GROUPS",
-		"ENTITLEMENTS", count_members ? "ACCOUNTS" : "", "DN" };
+		"ENTITLEMENTS", count_members ? "ACCOUNTS" : "DN", "DN" };
 	struct listing l = { .row = role_row };
-	return list(c, argc, argv, "provRole", &l, head, 9);
+	return list(c, argc, argv, "provRole", &l, head, count_members ? 9 : 8);
 }
 
 static int run_connector(struct ctl *c, int argc, char **argv)

@@ -138,11 +138,13 @@ static int print_text(const struct scan *s)
 	prov_table_free(&t);
 	if (rc)
 		return ctl_nomem();
+	if (s->nfinding)
+		putchar('\n');
 	for (size_t k = 0; k < NKNOWN; k++) { /* how to go on, once per check */
 		for (size_t i = 0; i < s->nfinding; i++) {
 			if (s->finding[i].check != known[k].check)
 				continue;
-			printf("%s%s: %s\n", k ? "" : "\n", known[k].name, s->finding[i].fix);
+			printf("%s: %s\n", known[k].name, s->finding[i].fix);
 			break;
 		}
 	}

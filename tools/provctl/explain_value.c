@@ -286,8 +286,8 @@ int explain_value_print(struct explain *x, const struct explain_value *v)
 				: granted ? "given by a role"
 					  : "no role gave it");
 		free(safe);
-		if (explain_things_print(x, true, v->key) || explain_things_print(x, false, v->key))
-			st = ctl_nomem();
+		explain_things_print(x, true, v->key);
+		explain_things_print(x, false, v->key);
 		print_reasons(why);
 	}
 	json_decref(list);

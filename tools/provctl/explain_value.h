@@ -31,6 +31,7 @@ void explain_value_dispose(struct explain_value *v);
 
 /* cmd_explain.c */
 json_t *explain_thing_json(const struct explain_thing *t);
-int explain_things_print(const struct explain *x, bool granted, const char *key);
+/* Those that a role gave, or those that none did; key: only these. */
+void explain_things_print(const struct explain *x, bool granted, const char *key);
 
 #endif
