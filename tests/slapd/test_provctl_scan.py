@@ -1,5 +1,7 @@
 """provctl scan: each check finds what it is for and nothing else; bad sources are refused."""
 
+import threading
+
 import pytest
 
 from directory import PEOPLE, SUFFIX
@@ -115,6 +117,34 @@ def test_more_accounts_than_a_page(s):
     s.start()
     s.group("crowd", [f"p{i}" for i in range(1300)])
     assert len(scan(s, check=1)) == 1300
+
+
+def test_a_scan_beside_joiners_movers_and_leavers_finds_nothing(s):
+    stop, done = threading.Event(), []
+
+    def write(n):
+        client = s.client(s.rootdn, s.rootpw)
+        i = 0
+        while not stop.is_set() and i < 400:
+            name = f"w{n}x{i}"
+            s.account(name, client=client, departmentNumber="sales")
+            if i % 3 == 1:
+                s.set(name, client=client, departmentNumber="other")
+            elif i % 3 == 2:
+                s.leave(name, client=client)
+            i += 1
+        done.append(i)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(2)]
+    for t in threads:
+        t.start()
+    try:
+        found = [scan(s, check=0) for _ in range(6)]
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert found == [[]] * 6 and len(done) == 2 and min(done) > 0
 
 
 # -- sources ------------------------------------------------------------------------------------
