@@ -135,8 +135,22 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 	return ldap_code(rc);
 }
 
-/* An attribute that some class of the entry requires stays when a role's value would go. */
-static bool required(Entry *e, const struct prov_mod *m)
+static bool class_goes(struct prov_write *w, struct berval *name)
+{
+	for (size_t i = 0; i < w->plan.nmod; i++) {
+		const struct prov_mod *m = &w->plan.mod[i];
+		if (m->op != PROV_MOD_DELETE || prov_type_ad(m->type) != slap_schema.si_ad_objectClass)
+			continue;
+		for (size_t j = 0; j < m->n; j++)
+			if (m->val[j].len == name->bv_len && strncasecmp(m->val[j].data, name->bv_val, name->bv_len) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* An attribute that a class of the entry requires stays when a role's value would go,
+ * unless the class goes with it. */
+static bool required(struct prov_write *w, Entry *e, const struct prov_mod *m)
 {
 	Attribute *oc = attr_find(e->e_attrs, slap_schema.si_ad_objectClass);
 	AttributeDescription *ad = prov_type_ad(m->type);
@@ -145,7 +159,7 @@ static bool required(Entry *e, const struct prov_mod *m)
 	if (m->op != PROV_MOD_DELETE || !oc || !a || (m->n && m->n < a->a_numvals))
 		return false;
 	for (unsigned i = 0; i < oc->a_numvals; i++) {
-		ObjectClass *c = oc_bvfind(&oc->a_nvals[i]);
+		ObjectClass *c = class_goes(w, &oc->a_vals[i]) ? NULL : oc_bvfind(&oc->a_nvals[i]);
 		for (; c; c = c->soc_sups ? c->soc_sups[0] : NULL)
 			for (int j = 0; c->soc_required && c->soc_required[j]; j++)
 				if (c->soc_required[j] == ad->ad_type)
@@ -166,7 +180,7 @@ static void keep_required(struct prov_write *w)
 		for (size_t j = 0; j < w->plan.nmod; j++)
 			given |= j != i && w->plan.mod[j].type == w->plan.mod[i].type &&
 				w->plan.mod[j].op != PROV_MOD_DELETE;
-		if (given || !required(w->after, &w->plan.mod[i]))
+		if (given || !required(w, w->after, &w->plan.mod[i]))
 			kept[n++] = w->plan.mod[i];
 	}
 	w->plan.mod = kept;
