@@ -293,7 +293,7 @@ int prov_options_read(struct prov_options *o, const char *path, struct prov_erro
 		else
 			rc = take_line(o, from_argv, copy, err);
 		if (rc)
-			prov_error_prefix(err, "%s: line %u: ", path, n);
+			prov_error_prefix(err, "%s: line %u", path, n);
 	}
 	if (!rc && ferror(f))
 		rc = prov_error_set(err, PROV_EIO, "%s: %s", path, strerror(errno));

@@ -8,6 +8,7 @@
  *
  * Every reply has "ok"; a false one has "error" and "code" (a name for programs).
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,8 +116,8 @@ static json_t *change(struct provd *p, const json_t *request, const char *reason
 		return refuse_error(&err);
 	if (!reason)
 		ch->rows_in = false; /* load them */
-	char clean[256] = "";
-	strncat(clean, reason ? reason : "", sizeof(clean) - 1);
+	char clean[256];
+	snprintf(clean, sizeof(clean), "%s", reason ? reason : "");
 	prov_log_clean(clean);
 	prov_log(LOG_INFO, "event=%s connector=%s seq=%llu count=%u reason=\"%s\"",
 		reason ? "drop" : "retry", name, (unsigned long long)which, n, clean);

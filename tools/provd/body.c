@@ -11,7 +11,7 @@ static json_t *parse(const char *json, size_t len, struct prov_error *err)
 {
 	json_error_t e;
 	json_t *event = json_loadb(json, len, 0, &e);
-	if (event && json_is_object(event) && json_is_string(json_object_get(event, "id")))
+	if (json_is_object(event) && json_is_string(json_object_get(event, "id")))
 		return event;
 	prov_error_set(err, PROV_ECORRUPT, "not an event: %s", event ? "no id" : e.text);
 	json_decref(event);

@@ -164,8 +164,10 @@ static int load_all(LDAP *ld, const char *base, const struct prov_schema *schema
 	if (rc)
 		goto out;
 	set->item = calloc((size_t)ldap_count_entries(ld, res) + 1, sizeof(*set->item));
-	if (!set->item)
+	if (!set->item) {
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+		goto out;
+	}
 	for (LDAPMessage *m = ldap_first_entry(ld, res); m && !rc; m = ldap_next_entry(ld, m)) {
 		rc = load_one(ld, m, schema, &set->item[set->n++]);
 		if (rc)
