@@ -138,6 +138,7 @@ static int delete_account(struct prov_write *w)
 		return prov_write_refuse(w, rc);
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
+	prov_txn_preread(w->txn, w->before);
 	rc = prov_write_members(w, w->before->e_name, w->before->e_nname);
 	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->before) : prov_write_refuse(w, rc);
 }
@@ -157,6 +158,7 @@ static int delete_group(struct prov_write *w)
 	}
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
+	prov_txn_preread(w->txn, w->before);
 	int rc = prov_group_members_follow(w, w->before, false, none);
 	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->before) : prov_write_refuse(w, rc);
 }
@@ -175,8 +177,10 @@ static int delete_in_txn(struct prov_write *w)
 		if (prov_group_kind_of(w->before) != PROV_GROUP_NONE)
 			return delete_group(w);
 	}
-	return prov_txn_run(w->txn) == LDAP_SUCCESS ? prov_write_finish(w, w->before)
-						    : prov_write_refuse(w, -1);
+	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+		return prov_write_refuse(w, -1);
+	prov_txn_preread(w->txn, w->before);
+	return prov_write_finish(w, w->before);
 }
 
 int prov_flow_delete(struct prov_instance *pi, Operation *op, SlapReply *rs)

@@ -16,6 +16,7 @@
 #include "schema.h"
 #include "session.h"
 #include "snapshot.h"
+#include "state.h"
 
 int prov_db_init(BackendDB *be, ConfigReply *cr)
 {
@@ -180,6 +181,13 @@ int prov_runtime_state_changed(struct prov_instance *pi, char *msg, size_t len)
 			"provision-state cannot be taken away while the database is open");
 		return 1;
 	}
+	/* Tried out here, so that who sets it learns at once; the relay opens it again. */
+	struct prov_statedir *s = NULL;
+	if (prov_statedir_open(pi->state_dir, true, &s, &err)) {
+		snprintf(msg, len, "%s", err.text);
+		return 1;
+	}
+	prov_statedir_close(&s);
 	if (prov_relay_start(pi, &err)) {
 		snprintf(msg, len, "%s", err.text);
 		return 1;

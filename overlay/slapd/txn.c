@@ -157,6 +157,19 @@ void prov_txn_take_csn(struct prov_txn *t)
 		slap_get_csn(t->op, &csn, 1);
 }
 
+void prov_txn_preread(struct prov_txn *t, Entry *before)
+{
+	SlapReply rs = { REP_RESULT };
+	LDAPControl *list[2] = { NULL, NULL };
+
+	if (!t->op->o_preread || t->ctrls || !before ||
+		slap_read_controls(t->op, &rs, before, &slap_pre_read_bv, &list[0]) != LDAP_SUCCESS)
+		return;
+	t->ctrls = ldap_controls_dup(list);
+	t->op->o_tmpfree(list[0]->ldctl_value.bv_val, t->op->o_tmpmemctx);
+	t->op->o_tmpfree(list[0], t->op->o_tmpmemctx);
+}
+
 static struct prov_substep *substep_new(struct prov_txn *t, ber_tag_t tag, struct berval dn,
 	struct berval ndn, Modifications *mods)
 {

@@ -52,6 +52,8 @@ int prov_txn_modify(struct prov_txn *t, struct berval dn, struct berval ndn, Mod
 /* An internal rename (the client's delete kept as a move); takes mods. */
 int prov_txn_rename(struct prov_txn *t, struct berval dn, struct berval ndn, struct berval new_sup,
 	struct berval new_nsup, Modifications *mods, struct prov_error *err);
+/* The pre-read of a delete (RFC 4527) when the backend has lost it on its way: see mend_delete. */
+void prov_txn_preread(struct prov_txn *t, Entry *before);
 /* Give the client's operation its CSN now, before any internal write has one: consumers
  * see it first. */
 void prov_txn_take_csn(struct prov_txn *t);

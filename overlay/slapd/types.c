@@ -153,5 +153,19 @@ static int schema_validate(void *ctx, const struct prov_type *type, struct prov_
 	return syn->ssyn_validate(syn, &bv) == LDAP_SUCCESS ? 0 : PROV_EINVAL;
 }
 
-const struct prov_schema prov_slap_schema = { NULL, schema_type, schema_normalize,
-	schema_validate };
+/* As slapd itself compares classes: any spelling, and a subclass is one of its superclass. */
+static bool schema_equal(void *ctx, const struct prov_type *type, struct prov_val stored,
+	struct prov_val asserted)
+{
+	struct berval have = { stored.len, (char *)stored.data };
+	struct berval want = { asserted.len, (char *)asserted.data };
+
+	(void)ctx;
+	if (prov_type_ad(type) != slap_schema.si_ad_objectClass)
+		return false;
+	ObjectClass *oc = oc_bvfind(&have), *above = oc_bvfind(&want);
+	return oc && above && is_object_subclass(above, oc);
+}
+
+const struct prov_schema prov_slap_schema = { NULL, schema_type, schema_normalize, schema_validate,
+	schema_equal };

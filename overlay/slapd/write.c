@@ -139,10 +139,12 @@ static bool class_goes(struct prov_write *w, struct berval *name)
 {
 	for (size_t i = 0; i < w->plan.nmod; i++) {
 		const struct prov_mod *m = &w->plan.mod[i];
-		if (m->op != PROV_MOD_DELETE || prov_type_ad(m->type) != slap_schema.si_ad_objectClass)
+		if (m->op != PROV_MOD_DELETE ||
+			prov_type_ad(m->type) != slap_schema.si_ad_objectClass)
 			continue;
 		for (size_t j = 0; j < m->n; j++)
-			if (m->val[j].len == name->bv_len && strncasecmp(m->val[j].data, name->bv_val, name->bv_len) == 0)
+			if (m->val[j].len == name->bv_len &&
+				strncasecmp(m->val[j].data, name->bv_val, name->bv_len) == 0)
 				return true;
 	}
 	return false;
@@ -168,23 +170,106 @@ static bool required(struct prov_write *w, Entry *e, const struct prov_mod *m)
 	return false;
 }
 
-static void keep_required(struct prov_write *w)
+static bool lists(AttributeType *const *list, const AttributeType *at)
+{
+	for (int i = 0; list && list[i]; i++)
+		if (list[i] == at)
+			return true;
+	return false;
+}
+
+static bool class_allows(ObjectClass *c, const AttributeType *at)
+{
+	if (c == slap_schema.si_oc_extensibleObject || lists(c->soc_required, at) ||
+		lists(c->soc_allowed, at))
+		return true;
+	for (int i = 0; c->soc_sups && c->soc_sups[i]; i++)
+		if (class_allows(c->soc_sups[i], at))
+			return true;
+	return false;
+}
+
+/* Does the entry, without the classes that go, allow this attribute? */
+static bool still_allowed(struct prov_write *w, const AttributeType *at)
+{
+	Attribute *oc = attr_find(w->after->e_attrs, slap_schema.si_ad_objectClass);
+
+	for (unsigned i = 0; oc && i < oc->a_numvals; i++) {
+		ObjectClass *c = class_goes(w, &oc->a_vals[i]) ? NULL : oc_bvfind(&oc->a_nvals[i]);
+		if (c && class_allows(c, at))
+			return true;
+	}
+	return false;
+}
+
+static bool attribute_goes(struct prov_write *w, const Attribute *a)
+{
+	unsigned gone = 0;
+
+	for (size_t i = 0; i < w->plan.nmod; i++) {
+		const struct prov_mod *m = &w->plan.mod[i];
+		if (prov_type_ad(m->type) != a->a_desc)
+			continue;
+		if (m->op != PROV_MOD_DELETE)
+			return false;
+		gone += m->n ? (unsigned)m->n : a->a_numvals;
+	}
+	return gone >= a->a_numvals;
+}
+
+/* A class that a role brought stays as long as a value that stays needs it. */
+static bool class_needed(struct prov_write *w, const struct prov_mod *m)
+{
+	struct berval name = prov_val_bv(m->val[0]);
+	ObjectClass *c = oc_bvfind(&name);
+
+	for (Attribute *a = w->after->e_attrs; c && a; a = a->a_next)
+		if (a->a_desc != slap_schema.si_ad_objectClass &&
+			!is_at_operational(a->a_desc->ad_type) && !attribute_goes(w, a) &&
+			class_allows(c, a->a_desc->ad_type) &&
+			!still_allowed(w, a->a_desc->ad_type))
+			return true;
+	return false;
+}
+
+/* Take mods for which drop() is true out of the plan. */
+static void drop_mods(struct prov_write *w,
+	bool (*drop)(struct prov_write *w, const struct prov_mod *m))
 {
 	struct prov_mod *kept = prov_arena_array(&w->arena, w->plan.nmod + 1, sizeof(*kept));
 	size_t n = 0;
 
-	if (!kept || !w->after)
+	if (!kept)
 		return;
-	for (size_t i = 0; i < w->plan.nmod; i++) {
-		bool given = false; /* the same attribute gets another value in this plan */
-		for (size_t j = 0; j < w->plan.nmod; j++)
-			given |= j != i && w->plan.mod[j].type == w->plan.mod[i].type &&
-				w->plan.mod[j].op != PROV_MOD_DELETE;
-		if (given || !required(w, w->after, &w->plan.mod[i]))
+	for (size_t i = 0; i < w->plan.nmod; i++)
+		if (!drop(w, &w->plan.mod[i]))
 			kept[n++] = w->plan.mod[i];
-	}
 	w->plan.mod = kept;
 	w->plan.nmod = n;
+}
+
+static bool is_needed_class(struct prov_write *w, const struct prov_mod *m)
+{
+	return m->op == PROV_MOD_DELETE && m->n == 1 &&
+		prov_type_ad(m->type) == slap_schema.si_ad_objectClass && class_needed(w, m);
+}
+
+static bool is_required_value(struct prov_write *w, const struct prov_mod *m)
+{
+	for (size_t j = 0; j < w->plan.nmod; j++)
+		if (&w->plan.mod[j] != m && w->plan.mod[j].type == m->type &&
+			w->plan.mod[j].op != PROV_MOD_DELETE)
+			return false; /* the attribute gets another value in this plan */
+	return required(w, w->after, m);
+}
+
+/* What the schema wants stays, although the role that gave it goes. */
+static void keep_required(struct prov_write *w)
+{
+	if (!w->after)
+		return;
+	drop_mods(w, is_needed_class);
+	drop_mods(w, is_required_value);
 }
 
 static int memberof_mods(struct prov_write *w, Modifications **list)
