@@ -185,6 +185,8 @@ static int see_exception(void *ctx, const char *connector, const struct prov_del
 	uint64_t *min = ctx;
 
 	(void)connector;
+	if (d->state == PROV_D_DROPPED || d->state == PROV_D_DONE)
+		return 0; /* nobody will ask for the event again */
 	if (d->seq <= *min)
 		*min = d->seq - 1;
 	return 0;
