@@ -1,9 +1,11 @@
 """A real consumer: it never applies policy again, and it blocks and cuts leavers all the same."""
 
+import threading
+
 import ldap
 import pytest
 
-from directory import PEOPLE
+from directory import ARCHIVE, PEOPLE
 from harness import Slapd, stays, wait_until
 
 
@@ -11,9 +13,11 @@ def provider_options(**kw):
     return dict(overlays=[("syncprov", {"syncprov-checkpoint": "1 1", "syncprov-sessionlog": "100"})], server_id=1, **kw)
 
 
-def consumer_of(p, **kw):
+def consumer_of(p, delta=False, **kw):
     line = (f'rid=001 provider={p.uri} binddn="{p.rootdn}" bindmethod=simple credentials={p.rootpw} '
             f'searchbase="{p.suffix}" type=refreshAndPersist retry="1 +" schemachecking=off')
+    if delta:
+        line += f' logbase="{p.log_suffix}" logfilter="(&(objectClass=auditWriteObject)(reqResult=0))" syncdata=accesslog'
     c = Slapd(base=False, server_id=None, database=[
         ("syncrepl", "olcSyncrepl", line), ("updateref", "olcUpdateRef", p.uri)], **kw)
     c.expect_log("syncrepl|do_sync|dn_callback|be_modify|is not in the list|consumer state|refreshDelete|null_callback|"
@@ -38,7 +42,8 @@ def pair(make_slapd):
 def same(p, c):
     def whole(s):
         return sorted((e.dn, sorted((a, tuple(sorted(map(str, v)))) for a, v in e.items()
-                                    if a not in ("contextcsn", "entrydn", "subschemasubentry", "hassubordinates")))
+                                    if a not in ("contextcsn", "auditcontext", "entrydn", "subschemasubentry",
+                                                  "hassubordinates")))
                       for e in s.admin.search(p.suffix))
     try:
         return whole(p) == whole(c)
@@ -125,6 +130,70 @@ def test_a_write_to_the_consumer_is_referred(pair):
     with pytest.raises(ldap.REFERRAL):
         c.account("carl", departmentNumber="sales")
     assert c.person("carl") is None
+
+
+def test_a_preserved_account_is_moved_on_the_consumer_too(make_slapd):
+    p = make_slapd(**provider_options(provision={"provision-on-delete": "preserve", "provision-archive": ARCHIVE}))
+    p.group("sales")
+    p.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    p.account("ada", departmentNumber="sales")
+    c = consumer_of(p)
+    try:
+        wait_until(lambda: same(p, c), 20)
+        conn = c.client(p.person_dn("ada"), "ada-pw")
+        p.admin.delete(p.person_dn("ada"))
+        wait_until(lambda: same(p, c), 10)
+        assert c.admin.get(f"uid=ada,{ARCHIVE}").one("provState") == "archived"
+        wait_until(conn.closed, 5, "cut on the consumer")
+    finally:
+        c.close()
+
+
+def test_a_delta_consumer_follows_exactly(make_slapd):
+    """delta-syncrepl takes its changes from accesslog: it must hold every one, in a good order."""
+    p = make_slapd(overlays=["accesslog", "syncprov"], server_id=1, provision={"provision-breaker": "0 0"})
+    for g in ("sales", "it"):
+        p.group(g)
+        p.role(g, provAssignFilter=f"(departmentNumber={g})", provGroup=g, provTemplate=f"add description: in {g}")
+    p.account("ada", departmentNumber="sales")
+    c = consumer_of(p, delta=True)
+    try:
+        wait_until(lambda: same(p, c), 20, "the consumer has everything")
+        mark = c.mark()
+        for i in range(30):
+            p.account(f"u{i}", departmentNumber="sales")
+        for i in range(30):
+            p.set(f"u{i}", departmentNumber="it")
+            if i % 3 == 0:
+                p.leave(f"u{i}")
+            if i % 5 == 0:
+                p.admin.delete(p.person_dn(f"u{i}"))
+            elif i % 7 == 1:
+                p.admin.rename(p.person_dn(f"u{i}"), f"uid=r{i}")
+        wait_until(lambda: same(p, c), 20, "the consumer is the same")
+        assert "REFRESH" not in c.log_since(mark), "it had to begin anew"
+        assert c.trail() == []
+    finally:
+        c.close()
+
+
+def test_a_consumer_keeps_up_with_concurrent_writers(pair):
+    p, c = pair
+    clients = [p.client(p.rootdn, p.rootpw) for _ in range(6)]
+
+    def work(k):
+        for i in range(25):
+            p.account(f"u{k}x{i}", client=clients[k], departmentNumber="sales")
+            clients[k].modify(p.person_dn(f"u{k}x{i}"), replace={"departmentNumber": "it" if i % 2 else "sales"})
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert len(p.members("sales")) == 1 + 6 * 13
+    wait_until(lambda: same(p, c), 30, "the consumer is the same")
+    assert c.trail() == []
 
 
 def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
