@@ -38,7 +38,8 @@ enum prov_norm { PROV_NORM_EQUALITY, PROV_NORM_INITIAL, PROV_NORM_ANY, PROV_NORM
 /*
  * The schema, as functions: slapd's own behind it in the server, a small table
  * in tests. normalize and validate return 0, PROV_EINVAL (no such rule, or not a
- * value of that syntax) or PROV_ENOMEM.
+ * value of that syntax) or PROV_ENOMEM. equal may be NULL; it is asked when the bytes of two
+ * normalized values differ (is inetOrgPerson a person?), from any thread.
  */
 struct prov_schema {
 	void *ctx;
@@ -46,6 +47,8 @@ struct prov_schema {
 	int (*normalize)(void *ctx, const struct prov_type *type, enum prov_norm how,
 		struct prov_val in, struct prov_arena *arena, struct prov_val *out);
 	int (*validate)(void *ctx, const struct prov_type *type, struct prov_val in);
+	bool (*equal)(void *ctx, const struct prov_type *type, struct prov_val stored,
+		struct prov_val asserted);
 };
 
 struct prov_attr {

@@ -15,6 +15,7 @@ enum node_kind { AND, OR, NOT, PRESENT, EQUAL, SUBSTRINGS, GREATER, LESS };
 struct prov_filter {
 	enum node_kind kind;
 	const struct prov_type *type;
+	const struct prov_schema *schema;
 	struct prov_val value;          /* normalized */
 	struct prov_val initial, final; /* substrings; data NULL when not asked */
 	size_t nany;
@@ -195,6 +196,7 @@ static int parse_item(struct parser *p, struct prov_filter *f)
 {
 	int rc = parse_type(p, &f->type);
 
+	f->schema = p->schema;
 	if (rc)
 		return rc;
 	if (at(p, '=')) {
@@ -215,8 +217,10 @@ static int parse_item(struct parser *p, struct prov_filter *f)
 	if (at(p, '*'))
 		return fail(p, "'*' in a value must be written \\2a");
 	f->kind = c == '<' ? LESS : c == '>' ? GREATER : EQUAL;
-	if (f->kind != EQUAL && f->type->order == PROV_ORDER_NONE)
+	if (f->kind != EQUAL && f->type->order == PROV_ORDER_NONE) {
+		p->pos = where;
 		return fail(p, "the attribute has no order");
+	}
 	return normalize(p, f->type, PROV_NORM_EQUALITY, where, &f->value);
 }
 
@@ -245,7 +249,7 @@ static int parse_filter(struct parser *p, unsigned depth, const struct prov_filt
 
 	if (!f)
 		return PROV_ENOMEM;
-	if (depth > MAX_DEPTH)
+	if (depth >= MAX_DEPTH)
 		return fail(p, "nested too deeply");
 	rc = expect(p, '(');
 	if (rc)
@@ -350,7 +354,8 @@ static bool match_value(const struct prov_filter *f, const struct prov_type *typ
 {
 	switch (f->kind) {
 	case EQUAL:
-		return prov_val_equal(v, f->value);
+		return prov_val_equal(v, f->value) ||
+			(f->schema->equal && f->schema->equal(f->schema->ctx, type, v, f->value));
 	case GREATER:
 		return compare(type->order, v, f->value) >= 0;
 	case LESS:

@@ -209,7 +209,18 @@ static int validate(void *ctx, const struct prov_type *t, struct prov_val in)
 	return fake_value_validate(((const struct fake_type *)t)->syntax, in);
 }
 
-const struct prov_schema fake_schema = { NULL, type, normalize, validate };
+/* A class that is another one too, as every inetOrgPerson is a person. */
+static bool equal(void *ctx, const struct prov_type *t, struct prov_val stored,
+	struct prov_val asserted)
+{
+	(void)ctx;
+	return strcmp(t->name, "objectClass") == 0 &&
+		prov_val_equal(stored, prov_val_str("inetorgperson")) &&
+		(prov_val_equal(asserted, prov_val_str("person")) ||
+			prov_val_equal(asserted, prov_val_str("organizationalperson")));
+}
+
+const struct prov_schema fake_schema = { NULL, type, normalize, validate, equal };
 
 static void die(const char *what, const char *which)
 {
