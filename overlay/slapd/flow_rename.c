@@ -182,6 +182,43 @@ static int move_accounts_below(struct prov_write *w, const struct below *b)
 	return rc;
 }
 
+/* One account below, which has another name now: its record and event. */
+static int tell_moved(struct prov_write *w, struct berval dn, struct berval ndn)
+{
+	struct prov_write c;
+	struct berval new_ndn = moved(w, ndn, w->before->e_nname, w->new_ndn);
+
+	prov_write_open(&c, w->pi, w->op, w->rs, "rename");
+	c.txn = w->txn;
+	c.service_ctx.txn = w->txn;
+	c.policy = w->policy;
+	c.stamp = w->stamp; /* one change; what it points to is w's, which outlives c */
+	c.dn = dn;
+	c.new_dn = moved(w, dn, w->before->e_name, w->new_dn);
+	int rc = prov_lookup_entry(w->pi, w->op, &new_ndn, &c.after);
+	if (rc == LDAP_SUCCESS && c.after) {
+		c.plan.before = c.plan.after = prov_account_state(c.after);
+		c.plan.events = PROV_EV_RENAMED;
+		c.planned = true;
+		rc = prov_convert_entry(c.after, &c.arena, &c.pafter) ? LDAP_OTHER : LDAP_SUCCESS;
+		if (rc == LDAP_SUCCESS && prov_journal_capture(&c, c.after))
+			rc = LDAP_OTHER;
+		if (rc != LDAP_SUCCESS)
+			w->err = c.err;
+	}
+	prov_write_close(&c);
+	return rc;
+}
+
+static int tell_accounts_below(struct prov_write *w, const struct below *b)
+{
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < b->n && rc == LDAP_SUCCESS && !w->op->o_noop; i++)
+		rc = tell_moved(w, b->dn[i], b->ndn[i]);
+	return rc;
+}
+
 static int move_groups_below(struct prov_write *w, const struct below *b)
 {
 	int rc = LDAP_SUCCESS;
@@ -247,6 +284,8 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 			rc = move_accounts_below(w, b);
 		if (rc == LDAP_SUCCESS)
 			rc = move_groups_below(w, b);
+		if (rc == LDAP_SUCCESS)
+			rc = tell_accounts_below(w, b);
 	}
 	w->states_changed = true;
 	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->after) : prov_write_refuse(w, rc);

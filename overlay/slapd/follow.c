@@ -151,7 +151,7 @@ static int follow_one(struct prov_instance *pi, Operation *op, struct prov_txn *
 	w.policy = prov_snapshot_policy(w.snap);
 	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS || !w.before)
 		goto out;
-	op->o_req_dn = w.before->e_name;
+	op->o_req_dn = w.dn = w.before->e_name;
 	w.was = w.is = prov_account_is(pi, op, w.before, &ndn);
 	if (!w.was)
 		goto out;

@@ -94,7 +94,7 @@ int prov_journal_capture(struct prov_write *w, Entry *entry)
 		.change_id = prov_val_str(w->stamp.id),
 		.time = prov_val_str(w->stamp.time),
 		.csn = prov_bv(w->op->o_csn),
-		.dn = prov_bv(w->op->o_req_dn),
+		.dn = prov_bv(w->dn),
 		.new_dn = prov_bv(w->new_dn),
 		.actor = w->stamp.actor,
 		.reason = w->stamp.reason,

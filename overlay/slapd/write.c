@@ -30,6 +30,7 @@ void prov_write_open(struct prov_write *w, struct prov_instance *pi, Operation *
 	w->op = op;
 	w->rs = rs;
 	w->what = what;
+	w->dn = op->o_req_dn;
 	prov_stamp_now(&w->stamp, op);
 	w->txn = &w->own;
 	w->service_ctx.txn = w->txn;
@@ -381,7 +382,7 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 {
 	Modifications *mend = NULL;
 	Entry *now = w->after ? w->after : w->before;
-	int rc = LDAP_SUCCESS;
+	int rc = now ? LDAP_SUCCESS : LDAP_OTHER;
 
 	for (size_t i = 0; i < w->plan.nmember && rc == LDAP_SUCCESS; i++) {
 		const struct prov_member *m = &w->plan.member[i];
@@ -416,13 +417,22 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 	return rc;
 }
 
+/* Going on past the breaker is for who manages the account, not for all who may write to it. */
+static bool may_override(struct prov_write *w)
+{
+	return prov_control_override(w->op) &&
+		(be_isroot(w->op) ||
+			access_allowed(w->op, w->before, slap_schema.si_ad_entry, NULL, ACL_MANAGE,
+				NULL));
+}
+
 int prov_write_breaker(struct prov_write *w)
 {
 	struct prov_instance *pi = w->pi;
 	bool ok;
 
 	w->leaver = true;
-	if (!pi->breaker_count || prov_control_override(w->op))
+	if (!pi->breaker_count || may_override(w))
 		return LDAP_SUCCESS;
 	ldap_pvt_thread_mutex_lock(&pi->breaker_mutex);
 	ok = prov_breaker_allows(pi->breaker, prov_bv(w->op->o_ndn), w->stamp.secs,
@@ -432,7 +442,8 @@ int prov_write_breaker(struct prov_write *w)
 		return LDAP_SUCCESS;
 	prov_error_set(&w->err, PROV_EREFUSED,
 		"breaker: \"%s\" has ended or deleted %u accounts within %u seconds; if that is meant, send the "
-		"override control " PROV_CTL_OVERRIDE " or raise provision-breaker",
+		"override control " PROV_CTL_OVERRIDE
+		" (for who has manage access) or raise provision-breaker",
 		w->op->o_dn.bv_len ? w->op->o_dn.bv_val : "anonymous", pi->breaker_count,
 		pi->breaker_seconds);
 	return LDAP_UNWILLING_TO_PERFORM;

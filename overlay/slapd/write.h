@@ -21,6 +21,7 @@ struct prov_write {
 	Operation *op;
 	SlapReply *rs;
 	const char *what;           /* of the record: add, modify ... */
+	struct berval dn;           /* of the entry that the record is about */
 	struct prov_txn *txn, own;  /* a follow batch shares one transaction */
 	struct prov_snapshot *snap; /* taken inside the transaction */
 	const struct prov_policy *policy;

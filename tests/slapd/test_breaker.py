@@ -140,3 +140,13 @@ def test_concurrent_leavers_do_not_pass_the_limit(make_slapd):
     for t in threads:
         t.join()
     assert len(done) == 5
+
+
+def test_the_override_control_is_for_who_manages_the_account_only(make_slapd):
+    access = [f'to * by dn.exact="{HR}" write by anonymous auth by * read']
+    s = start(make_slapd, "1 3600", access=access)
+    hr = s.client(HR, "hr-secret")
+    s.leave("u0", client=hr)
+    with refused(ldap.UNWILLING_TO_PERFORM, OVERRIDE):
+        s.leave("u1", client=hr, controls=[control(OVERRIDE)])
+    assert s.person("u1").one("provState") == "active"
