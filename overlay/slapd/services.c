@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 
 #include "account.h"
 #include "convert.h"
@@ -62,20 +63,36 @@ static int keep_entry(void *ctx, Entry *e)
 	return 1;
 }
 
+/* "<serverID> <first> <last>": three numbers and nothing else. */
+static bool parse_range(const char *text, uint64_t out[3])
+{
+	for (int i = 0; i < 3; i++) {
+		char *end;
+		if (*text < '0' || *text > '9')
+			return false;
+		out[i] = strtoull(text, &end, 10);
+		if (*end != (i < 2 ? ' ' : '\0'))
+			return false;
+		text = end + 1;
+	}
+	return true;
+}
+
 /* This server's range in a pool with ranges: 1 found, 0 none for this server, -1 pool has none. */
 static int pool_range(Entry *e, struct berval *text, uint64_t *next, uint64_t *last)
 {
 	Attribute *a = attr_find(e->e_attrs, prov_ad.poolRange);
+	uint64_t n[3];
 
 	if (!a)
 		return -1;
 	for (unsigned i = 0; i < a->a_numvals; i++) {
-		unsigned sid;
-		if (sscanf(a->a_vals[i].bv_val, "%u %" SCNu64 " %" SCNu64, &sid, next, last) == 3 &&
-			sid == (unsigned)slap_serverID) {
-			*text = a->a_vals[i];
-			return 1;
-		}
+		if (!parse_range(a->a_vals[i].bv_val, n) || n[0] != (uint64_t)slap_serverID)
+			continue;
+		*text = a->a_vals[i];
+		*next = n[1];
+		*last = n[2];
+		return 1;
 	}
 	return 0;
 }

@@ -121,6 +121,8 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 	if (w->after && prov_convert_entry(w->after, &w->arena, &w->pafter))
 		return LDAP_OTHER;
 	Entry *self = w->before ? w->before : w->after;
+	if (!self)
+		return LDAP_OTHER;
 	w->service_ctx.self_ndn = self->e_nname;
 	w->service_ctx.uid = prov_account_uid(self);
 	struct prov_services services = prov_services_for(&w->service_ctx);
