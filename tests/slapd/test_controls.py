@@ -3,8 +3,10 @@ authorization, and transactions (RFC 5805), which are refused."""
 
 import json
 import subprocess
+import time
 
 import ldap
+import ldap.extop
 import pytest
 from ldap.controls.readentry import PostReadControl, PreReadControl
 from ldap.controls.simple import ProxyAuthzControl
@@ -201,36 +203,39 @@ def test_proxied_authorization_counts_as_the_one_acted_for(s):
     assert a["authz"] == s.person_dn("ada") and a["authc"] == HR
 
 
+class TxnStart(ldap.extop.ExtendedRequest):
+    def __init__(self):
+        super().__init__(TXN_START, None)
+
+    def encodedRequestValue(self):
+        return None
+
+
+class TxnEnd(ldap.extop.ExtendedRequest):
+    """txnEndReq ::= SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }"""
+
+    def __init__(self, identifier):
+        super().__init__(TXN_END, None)
+        self.identifier = identifier
+
+    def encodedRequestValue(self):
+        value = b"\x04" + bytes([len(self.identifier)]) + self.identifier
+        return b"\x30" + bytes([len(value)]) + value
+
+
 def test_a_transaction_is_refused_with_a_text_and_leaves_nothing(s):
     before = everything(s)
     ld = s.admin.ld
-
-    class Start(ldap.extop.ExtendedRequest):
-        def __init__(self):
-            super().__init__(TXN_START, None)
-
-        def encodedRequestValue(self):
-            return None
-
-    try:
-        _, ident = ld.extop(ldap.extop.ExtendedRequest(TXN_START, None)) and ld.extop_result() or (None, b"")
-    except (ldap.PROTOCOL_ERROR, ldap.UNWILLING_TO_PERFORM):
-        return  # this slapd has no transactions at all
-    except AttributeError:
-        ident = b""
+    _, identifier = ld.extop_s(TxnStart())
+    spec = [control(TXN_SPEC, identifier)]
     with pytest.raises(ldap.LDAPError) as error:
-        s.set("ada", departmentNumber="it", controls=[control(TXN_SPEC, ident or b"")])
-        # settled at the end of the transaction at the latest
-        from pyasn1.codec.ber import encoder
-        from pyasn1.type import univ, namedtype
-
-        class End(univ.Sequence):
-            componentType = namedtype.NamedTypes(namedtype.DefaultedNamedType("commit", univ.Boolean(True)),
-                                                 namedtype.NamedType("identifier", univ.OctetString()))
-        end = End()
-        end["identifier"] = ident or b""
-        ld.extop_s(ldap.extop.ExtendedRequest(TXN_END, encoder.encode(end)))
-    assert error.value
+        s.set("ada", departmentNumber="it", controls=spec)
+        s.account("bob", departmentNumber="it", controls=spec)
+        # slapd 2.5.13 answers a queued write before it has let go of it, and frees it here
+        time.sleep(0.05)
+        ld.extop_s(TxnEnd(identifier))
+    assert error.value.args[0]["result"] == 53, error.value
+    assert "RFC 5805" in error.value.args[0].get("info", "")
     assert everything(s) == before
     s.set("ada", departmentNumber="it")
     assert s.members("it") == ["ada"]
