@@ -32,9 +32,8 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 {
 	if (prov_txn_publishing(op)) {
 		BackendInfo *saved = op->o_bd->bd_info;
-		rs->sr_err = LDAP_SUCCESS;
 		op->o_bd->bd_info = pi->on->on_info->oi_orig;
-		send_ldap_result(op, rs);
+		prov_txn_show(op, rs);
 		op->o_bd->bd_info = saved;
 		*rc = rs->sr_err;
 		return true;

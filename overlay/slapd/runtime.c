@@ -62,7 +62,9 @@ static const char *unfit(struct prov_instance *pi)
 
 	if (!type || strcmp(type, "mdb") != 0)
 		return "works on mdb databases only";
-	if (pi->on->on_next)
+	/* slapd itself puts "syncrepl" below all others for a delta consumer; it looks only at
+	 * what comes from the provider, which we pass on to it */
+	if (pi->on->on_next && strcmp(pi->on->on_next->on_bi.bi_type, "syncrepl") != 0)
 		return "must be the innermost overlay: configure it before every other overlay of this database";
 	if (!pi->state_dir)
 		return "provision-state (olcProvisionState) is missing: name the directory for the trail and the outbox";

@@ -282,8 +282,57 @@ static MDB_txn *take_txn(struct prov_txn *t)
 	return txn;
 }
 
+/*
+ * Turns: internal writes are shown in the order of their commits, or a delta consumer
+ * would apply two changes of one group the wrong way round. Who waits holds no lock.
+ * A turn is not waited for longer than TURN_SECONDS: its owner may be stuck in
+ * answering a client that does not read.
+ */
+#define TURN_SECONDS 1
+static pthread_mutex_t turn_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_cond = PTHREAD_COND_INITIALIZER;
+static uint64_t turns_given, turn_now = 1;
+
+static void turn_take(struct prov_txn *t)
+{
+	if (!t->steps)
+		return;
+	pthread_mutex_lock(&turn_mutex);
+	t->turn = ++turns_given;
+	pthread_mutex_unlock(&turn_mutex);
+}
+
+static void turn_wait(struct prov_txn *t)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += TURN_SECONDS;
+	pthread_mutex_lock(&turn_mutex);
+	while (turn_now < t->turn)
+		if (pthread_cond_timedwait(&turn_cond, &turn_mutex, &until) == ETIMEDOUT) {
+			turn_now = t->turn > turn_now ? t->turn : turn_now;
+			break;
+		}
+	pthread_mutex_unlock(&turn_mutex);
+}
+
+static void turn_end(struct prov_txn *t)
+{
+	if (!t->turn)
+		return;
+	turn_wait(t);
+	pthread_mutex_lock(&turn_mutex);
+	if (turn_now <= t->turn)
+		turn_now = t->turn + 1;
+	pthread_cond_broadcast(&turn_cond);
+	pthread_mutex_unlock(&turn_mutex);
+	t->turn = 0;
+}
+
 int prov_txn_commit(struct prov_txn *t, struct prov_error *err)
 {
+	turn_take(t); /* while the writer lock is held */
 	int rc = mdb_txn_commit(take_txn(t));
 
 	if (rc == 0)
@@ -342,8 +391,27 @@ void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
 	rs->sr_ref = NULL;
 }
 
+/*
+ * The log of accesslog must grow in the order of CSNs, or a delta consumer passes
+ * entries over as too old; and this write is logged later than it was committed. So it
+ * is shown with a CSN of now, taken under accesslog's lock. Until here the CSN of the
+ * commit was queued, so that syncprov's cookie stayed behind it.
+ */
+void prov_txn_show(Operation *op, SlapReply *rs)
+{
+	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
+	struct berval csn = { sizeof(buf), buf };
+
+	slap_get_csn(op, &csn, 1);
+	slap_graduate_commit_csn(op); /* the first of the two: that of the commit */
+	rs->sr_err = LDAP_SUCCESS;
+	send_ldap_result(op, rs);
+}
+
 void prov_txn_publish(struct prov_txn *t)
 {
+	if (t->steps)
+		turn_wait(t);
 	while (t->steps) {
 		struct prov_substep *s = t->steps;
 		struct publish_mark mark = { .oe = { .oe_key = &publish_key }, .ndn = s->ndn };
@@ -367,11 +435,13 @@ void prov_txn_publish(struct prov_txn *t)
 		substep_free(s);
 	}
 	t->tail = &t->steps;
+	turn_end(t);
 }
 
 void prov_txn_done(struct prov_txn *t)
 {
 	prov_txn_abort(t);
+	turn_end(t); /* a commit that failed */
 	slap_graduate_commit_csn(t->op);
 	ch_free(t->matched);
 	if (t->ref)

@@ -26,6 +26,7 @@ struct prov_txn {
 	OpExtra *moi;            /* NULL when no transaction is open */
 	int saved_ads;
 	struct prov_substep *steps, **tail;
+	uint64_t turn; /* 0: none */
 	/* what the backend answered to the client's own operation */
 	bool answered;
 	int err;
@@ -70,6 +71,8 @@ void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
 	LDAPControl *extra);
 /* Show the internal writes to the overlays above (syncprov, accesslog), one by one. */
 void prov_txn_publish(struct prov_txn *t);
+/* Our hook's part of it: answer an operation that is only shown. */
+void prov_txn_show(Operation *op, SlapReply *rs);
 void prov_txn_done(struct prov_txn *t);
 
 #endif
