@@ -47,50 +47,112 @@ static void filters_match_what_they_say(void **state)
 	const struct prov_entry *e = fake_entry(&a, "uid=aberg,ou=People,dc=example,dc=org", anna);
 	static const char *const yes[] = {
 		/* equality by the attribute's rule */
-		"(uid=aberg)", "(uid=ABERG)", "(UID=aberg)", "(userid=aberg)",
-		"(title=head of sales)", "(title= Head   of Sales )", "(cn=a. berg)",
-		"(uidNumber=1042)", "(gidNumber=-5)", "(provEndTime=20270101000000Z)",
-		"(provEndTime=202701010100+0100)", "(manager=UID=Bo, OU=people,DC=Example,dc=org)",
-		"(departmentNumber=\xc3\xa4rzte)", "(departmentNumber=\\c3\\a4rzte)",
+		"(uid=aberg)",
+		"(uid=ABERG)",
+		"(UID=aberg)",
+		"(userid=aberg)",
+		"(title=head of sales)",
+		"(title= Head   of Sales )",
+		"(cn=a. berg)",
+		"(uidNumber=1042)",
+		"(gidNumber=-5)",
+		"(provEndTime=20270101000000Z)",
+		"(provEndTime=202701010100+0100)",
+		"(manager=UID=Bo, OU=people,DC=Example,dc=org)",
+		"(departmentNumber=\xc3\xa4rzte)",
+		"(departmentNumber=\\c3\\a4rzte)",
 		/* subtypes and options */
-		"(name=Berg)", "(name=sales)", "(cn=anna vom berg)", "(cn;lang-de=anna vom berg)",
-		"(!(cn;lang-de=anna berg))", "(name=anna vom berg)", "(2.5.4.3=anna berg)",
+		"(name=Berg)",
+		"(name=sales)",
+		"(cn=anna vom berg)",
+		"(cn;lang-de=anna vom berg)",
+		"(!(cn;lang-de=anna berg))",
+		"(name=anna vom berg)",
+		"(2.5.4.3=anna berg)",
 		/* a class is its superclasses, too */
-		"(objectClass=inetOrgPerson)", "(objectClass=person)", "(objectclass=PERSON)",
+		"(objectClass=inetOrgPerson)",
+		"(objectClass=person)",
+		"(objectclass=PERSON)",
 		"(!(objectClass=posixAccount))",
 		/* presence */
-		"(title=*)", "(name=*)", "(jpegPhoto=*)", "(!(sn;lang-de=*))", "(cn;lang-de=*)",
+		"(title=*)",
+		"(name=*)",
+		"(jpegPhoto=*)",
+		"(!(sn;lang-de=*))",
+		"(cn;lang-de=*)",
 		"(!(employeeType=*))",
 		/* substrings */
-		"(cn=anna*)", "(cn=*berg)", "(cn=*nn*)", "(cn=a*b*g)", "(cn=anna*berg)",
-		"(cn=*a*n*n*a*b*e*r*g*)", "(mail=anna*@*.org)", "(title=head*sales)",
-		"(cn=anna berg*)", "(cn=*anna berg)", "(cn=*anna berg*)", "(!(cn=anna berg*g))",
-		"(!(uid=aberg*aberg))", "(!(uid=ab*berg))", "(!(uid=*b*b*))", "(uid=a*b*e*r*g)",
-		"(!(uid=*g*r*))", "(cn=**berg)", "(cn=a**g)", "(cn=an*na*)", "(!(cn=anna*anna berg))",
+		"(cn=anna*)",
+		"(cn=*berg)",
+		"(cn=*nn*)",
+		"(cn=a*b*g)",
+		"(cn=anna*berg)",
+		"(cn=*a*n*n*a*b*e*r*g*)",
+		"(mail=anna*@*.org)",
+		"(title=head*sales)",
+		"(cn=anna berg*)",
+		"(cn=*anna berg)",
+		"(cn=*anna berg*)",
+		"(!(cn=anna berg*g))",
+		"(!(uid=aberg*aberg))",
+		"(!(uid=ab*berg))",
+		"(!(uid=*b*b*))",
+		"(uid=a*b*e*r*g)",
+		"(!(uid=*g*r*))",
+		"(cn=**berg)",
+		"(cn=a**g)",
+		"(cn=an*na*)",
+		"(!(cn=anna*anna berg))",
 		/* escapes */
-		"(description=5 \\2a \\283\\29 \\5c 2)", "(description=*\\2a*)",
-		"(description=5 \\2A*\\5C 2)", "(description=*\\28*\\29*)", "(uid=\\61berg)",
-		"(!(uid=\\2a))", "(uid=\\61*)", "(uid=a\\62\\65*\\67)",
+		"(description=5 \\2a \\283\\29 \\5c 2)",
+		"(description=*\\2a*)",
+		"(description=5 \\2A*\\5C 2)",
+		"(description=*\\28*\\29*)",
+		"(uid=\\61berg)",
+		"(!(uid=\\2a))",
+		"(uid=\\61*)",
+		"(uid=a\\62\\65*\\67)",
 		/* order */
-		"(uidNumber>=1042)", "(uidNumber<=1042)", "(uidNumber>=999)", "(uidNumber<=9999)",
-		"(!(uidNumber>=1043))", "(!(uidNumber<=1041))", "(gidNumber<=-1)", "(gidNumber>=-10)",
-		"(!(gidNumber>=-4))", "(gidNumber<=0)", "(uidNumber>=-99999)",
+		"(uidNumber>=1042)",
+		"(uidNumber<=1042)",
+		"(uidNumber>=999)",
+		"(uidNumber<=9999)",
+		"(!(uidNumber>=1043))",
+		"(!(uidNumber<=1041))",
+		"(gidNumber<=-1)",
+		"(gidNumber>=-10)",
+		"(!(gidNumber>=-4))",
+		"(gidNumber<=0)",
+		"(uidNumber>=-99999)",
 		"(uidNumber<=99999999999999999999999999999999999999)",
-		"(provEndTime>=20260101000000Z)", "(provEndTime<=20270101000000Z)",
-		"(!(provEndTime<=20261231235959Z))", "(!(employeeNumber=1))",
+		"(provEndTime>=20260101000000Z)",
+		"(provEndTime<=20270101000000Z)",
+		"(!(provEndTime<=20261231235959Z))",
+		"(!(employeeNumber=1))",
 		/* approximate is equal */
-		"(cn~=anna berg)", "(!(cn~=ana berg))",
+		"(cn~=anna berg)",
+		"(!(cn~=ana berg))",
 		/* junctions */
-		"(&)", "(!(|))", "(|(&))", "(&(uid=aberg)(sn=berg))", "(&(uid=aberg)(!(sn=x)))",
-		"(|(uid=x)(sn=berg))", "(|(uid=aberg)(sn=x))", "(!(&(uid=aberg)(sn=x)))",
-		"(!(!(uid=aberg)))", "(!(|(uid=x)(sn=x)))", "(&(|(ou=it)(ou=sales))(!(title=*chief*)))",
-		" (uid=aberg) ", "(& (uid=aberg) (sn=berg) )", "( ! ( uid=aberg2 ) )",
+		"(&)",
+		"(!(|))",
+		"(|(&))",
+		"(&(uid=aberg)(sn=berg))",
+		"(&(uid=aberg)(!(sn=x)))",
+		"(|(uid=x)(sn=berg))",
+		"(|(uid=aberg)(sn=x))",
+		"(!(&(uid=aberg)(sn=x)))",
+		"(!(!(uid=aberg)))",
+		"(!(|(uid=x)(sn=x)))",
+		"(&(|(ou=it)(ou=sales))(!(title=*chief*)))",
+		" (uid=aberg) ",
+		"(& (uid=aberg) (sn=berg) )",
+		"( ! ( uid=aberg2 ) )",
 	};
 	for (size_t i = 0; i < COUNT(yes); i++)
 		check(e, yes[i], PROV_MATCH_TRUE);
-	static const char *const no[] = { "(|)", "(!(&))", "(uid=anna)", "(uid=aber)", "(uid=abergg)",
-		"(&(uid=aberg)(|))", "(|(uid=x)(!(&)))", "(employeeType=*)", "(uid=\\61\\00berg)",
-		"(jpegPhoto;x=*)" };
+	static const char *const no[] = { "(|)", "(!(&))", "(uid=anna)", "(uid=aber)",
+		"(uid=abergg)", "(&(uid=aberg)(|))", "(|(uid=x)(!(&)))", "(employeeType=*)",
+		"(uid=\\61\\00berg)", "(jpegPhoto;x=*)" };
 	for (size_t i = 0; i < COUNT(no); i++)
 		check(e, no[i], PROV_MATCH_FALSE);
 	prov_arena_dispose(&a);
@@ -207,8 +269,8 @@ static void nul_bytes_and_lengths_are_taken_at_their_word(void **state)
 		/* on the heap, so that reading past the end is seen */
 		char *exact = malloc(t[i].len);
 		memcpy(exact, t[i].text, t[i].len);
-		int rc = prov_filter_compile((struct prov_val){ exact, t[i].len }, &fake_schema, &a, &f,
-			&err);
+		int rc = prov_filter_compile((struct prov_val){ exact, t[i].len }, &fake_schema, &a,
+			&f, &err);
 		free(exact);
 		if (i != 1)
 			assert_int_equal(rc, PROV_EINVAL);
@@ -249,12 +311,14 @@ static void nesting_is_bounded(void **state)
 	(void)state;
 	static const char *const open[] = { "(!", "(&", "(|" };
 	for (size_t i = 0; i < COUNT(open); i++)
-		for (unsigned depth = 63; depth <= 100000; depth = depth < 66 ? depth + 1 : depth * 40) {
+		for (unsigned depth = 63; depth <= 100000;
+			depth = depth < 66 ? depth + 1 : depth * 40) {
 			struct prov_arena a = PROV_ARENA_INIT;
 			const struct prov_filter *f;
 			struct prov_error err = { 0 };
 			char *text = nested(open[i], depth);
-			assert_int_equal(compile(&a, text, &f, &err), depth <= 64 ? 0 : PROV_EINVAL);
+			assert_int_equal(compile(&a, text, &f, &err),
+				depth <= 64 ? 0 : PROV_EINVAL);
 			if (depth > 64)
 				assert_non_null(strstr(err.text, "at byte 128: nested too deeply"));
 			free(text);
@@ -332,8 +396,8 @@ static void the_types_a_filter_looks_at_are_named(void **state)
 	prov_arena_dispose(&a);
 }
 
-static int no_memory(void *ctx, const struct prov_type *type, enum prov_norm how, struct prov_val in,
-	struct prov_arena *arena, struct prov_val *out)
+static int no_memory(void *ctx, const struct prov_type *type, enum prov_norm how,
+	struct prov_val in, struct prov_arena *arena, struct prov_val *out)
 {
 	(void)ctx, (void)type, (void)how, (void)in, (void)arena, (void)out;
 	return PROV_ENOMEM;
