@@ -87,8 +87,8 @@ static bool contains(const struct prov_role *r, struct prov_val ndn)
 }
 
 /* Whoever holds the role or one that contains it, or would by a filter. */
-static char *candidates_filter(struct prov_instance *pi, struct prov_snapshot *snap,
-	struct prov_arena *arena, struct berval role)
+static char *candidates_filter(struct prov_snapshot *snap, struct prov_arena *arena,
+	struct berval role)
 {
 	const struct prov_policy *p = prov_snapshot_policy(snap);
 	const char *v = prov_lookup_escape(arena, prov_bv(role));
@@ -97,7 +97,6 @@ static char *candidates_filter(struct prov_instance *pi, struct prov_snapshot *s
 	size_t n = 0;
 	const struct prov_role *const *roles = p ? prov_policy_roles(p, &n) : NULL;
 
-	(void)pi;
 	for (size_t i = 0; f && i < n; i++) {
 		const struct prov_role *r = roles[i];
 		if (!contains(r, prov_bv(role)))
@@ -237,36 +236,49 @@ static void progress(struct prov_follow *f, uint64_t done, uint64_t total, unsig
 	ldap_pvt_thread_mutex_unlock(&f->mutex);
 }
 
-/* All accounts of a job. false: had to give way; the job stays stored. */
+/* One batch; when one account spoils it, each by itself. false: had to stop in the middle. */
+static bool run_batch(struct prov_follow *f, Operation *op, const struct job *job,
+	const struct berval *dn, size_t n, unsigned *failed)
+{
+	int rc = follow_batch(f->pi, op, job, dn, n, failed);
+
+	if (rc != -2)
+		return rc == 0;
+	*failed = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (must_yield(f))
+			return false;
+		rc = follow_batch(f->pi, op, job, &dn[i], 1, failed);
+		if (rc == -1)
+			return false;
+		*failed += rc == -2;
+	}
+	return true;
+}
+
+/* All accounts of a job. false: had to give way, or the database failed; the job stays stored. */
 static bool run_job(struct prov_follow *f, Operation *op, const struct job *job,
 	struct prov_arena *arena)
 {
 	struct prov_instance *pi = f->pi;
 	struct prov_snapshot *snap = prov_snapshot_get(pi);
 	struct names names = { .arena = arena };
-	char *filter = candidates_filter(pi, snap, arena, job->role);
-	bool whole = false;
+	char *filter = snap ? candidates_filter(snap, arena, job->role) : NULL;
+	bool whole = filter != NULL;
 
-	if (filter)
-		prov_lookup_search(pi, op, &op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter,
-			see_name, &names);
 	prov_snapshot_put(&snap);
+	if (whole)
+		whole = prov_lookup_search(pi, op, &op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE,
+				filter, see_name, &names) == LDAP_SUCCESS &&
+			!names.oom && !slapd_shutdown;
 	progress(f, 0, names.n, 0, job->role.bv_val);
-	for (size_t i = 0; i < names.n; i += BATCH) {
+	for (size_t i = 0; whole && i < names.n; i += BATCH) {
 		size_t n = names.n - i < BATCH ? names.n - i : BATCH;
 		unsigned failed = 0;
-		if (must_yield(f))
-			goto out;
-		if (follow_batch(pi, op, job, &names.dn[i], n, &failed) == -2) {
-			failed = 0;
-			for (size_t j = 0; j < n && !must_yield(f); j++)
-				failed += follow_batch(pi, op, job, &names.dn[i + j], 1, &failed) ==
-					-2;
-		}
-		progress(f, i + n, names.n, failed, NULL);
+		whole = !must_yield(f) && run_batch(f, op, job, &names.dn[i], n, &failed);
+		if (whole)
+			progress(f, i + n, names.n, failed, NULL);
 	}
-	whole = filter && !names.oom;
-out:
 	free(names.dn);
 	return whole;
 }
@@ -279,7 +291,7 @@ static void run_jobs(struct prov_follow *f, void *ctx)
 	BackendDB db = *pi->be;
 	bool go = true;
 
-	connection_fake_init2(&conn, &opbuf, ctx, 0);
+	connection_fake_init2(&conn, &opbuf, ctx, 1);
 	Operation *op = &opbuf.ob_op;
 	db.bd_info = (BackendInfo *)pi->on->on_info;
 	op->o_bd = &db;

@@ -197,6 +197,8 @@ static struct prov_substep *substep_new(struct prov_txn *t, ber_tag_t tag, struc
 static void substep_free(struct prov_substep *s)
 {
 	slap_graduate_commit_csn(&s->op);
+	if (s->op.o_csn.bv_val) /* a follow task's memory context is not cleared for long */
+		s->op.o_tmpfree(s->op.o_csn.bv_val, s->op.o_tmpmemctx);
 	slap_mods_free(s->mods, 1);
 	ch_free(s->dn.bv_val);
 	ch_free(s->ndn.bv_val);
