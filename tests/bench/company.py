@@ -143,10 +143,10 @@ class Company:
             yield self.role(f"at-{cn}", ("provAssignFilter", f"(l={place})"), ("provGroup", f"cn={cn},{self.groups_dn}"))
         yield self.role("unix", ("description", "Has an account on our machines; part of other roles"),
                         ("provTemplate", "add objectClass: posixAccount"),
-                        ("provTemplate", "add uidNumber: {next:uid}"),
-                        ("provTemplate", "add gidNumber: 100"),
+                        ("provTemplate", "default uidNumber: {next:uid}"),
+                        ("provTemplate", "default gidNumber: 100"),
                         ("provTemplate", "enforce homeDirectory: /home/{uid|first:1}/{uid}"),
-                        ("provTemplate", "add loginShell: /bin/bash"))
+                        ("provTemplate", "default loginShell: /bin/bash"))
         yield self.role("developer", ("provInclude", f"cn=unix,ou=roles,{self.policy_dn}"),
                         ("provAssignFilter", "(|" + "".join(f"(departmentNumber={d})" for d in TECHNICAL) + ")"),
                         ("provGroup", f"cn=git,{self.groups_dn}"), ("provEntitlement", "github:example/dev:write"))
