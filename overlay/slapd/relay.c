@@ -22,7 +22,7 @@
 #define TRIM_MOST 4096
 /* Under load a batch begins at most this often, so that its fsync does not compete with
  * every commit of the database; a change after a pause is taken at once. */
-#define APART_NS 25000000L
+#define APART_NS 50000000L
 
 struct prov_relay {
 	struct prov_instance *pi;

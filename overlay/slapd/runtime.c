@@ -125,6 +125,9 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 		prov_db_close(be, cr);
 		return unfit_because(cr, err.text[0] ? err.text : "no memory");
 	}
+	/* slapd then refuses a client's transaction (RFC 5805) write by write, with a text; when
+	 * such a one reached us it would be too late for that */
+	pi->on->on_info->oi_bi.bi_flags &= ~SLAP_BFLAG_TXNS;
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
 	prov_follow_open(pi);
@@ -139,6 +142,7 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 	(void)cr;
 	if (!pi)
 		return 0;
+	pi->on->on_info->oi_bi.bi_flags |= SLAP_BFLAG_TXNS & pi->on->on_info->oi_orig->bi_flags;
 	prov_guard_remove(pi);
 	prov_follow_close(pi);
 	prov_monitor_close(pi);
