@@ -151,7 +151,7 @@ static int modify_in_txn(struct prov_write *w)
 	}
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
-	if (w->evaluated) {
+	if (w->evaluated && w->before) {
 		rc = prov_write_members(w, w->before->e_name, w->before->e_nname);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
