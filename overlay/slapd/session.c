@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 
 #include "account.h"
-#include "lookup.h"
 #include "schema.h"
 #include "txn.h"
 
@@ -22,14 +21,18 @@ void prov_session_touch(void)
 
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn)
 {
+	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
 	Entry *e = NULL;
 	bool blocked = false;
 
-	if (prov_lookup_entry(pi, op, ndn, &e) == LDAP_SUCCESS && e) {
-		struct berval v = prov_entry_value(e, prov_ad.state);
-		blocked = !BER_BVISNULL(&v) && !prov_state_may_bind(prov_account_state(e));
-		entry_free(e);
+	/* Every bind asks: the entry is looked at where it lies, not copied. An account
+	 * without provState is active. */
+	op->o_bd->bd_info = bi;
+	if (bi->bi_entry_get_rw(op, ndn, NULL, prov_ad.state, 0, &e) == LDAP_SUCCESS && e) {
+		blocked = !prov_state_may_bind(prov_account_state(e));
+		bi->bi_entry_release_rw(op, e, 0);
 	}
+	op->o_bd->bd_info = saved;
 	return blocked;
 }
 
