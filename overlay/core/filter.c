@@ -174,12 +174,12 @@ static int parse_equal(struct parser *p, struct prov_filter *f)
 			f->final = piece;
 			break;
 		}
-		if (f->nany == room) {
+		if (!any || f->nany == room) {
 			size_t more = room ? room * 2 : 4;
 			struct prov_val *fresh = prov_arena_array(p->arena, more, sizeof(*fresh));
 			if (!fresh)
 				return PROV_ENOMEM;
-			if (f->nany)
+			if (any && f->nany)
 				memcpy(fresh, any, f->nany * sizeof(*fresh));
 			any = fresh;
 			room = more;
@@ -197,8 +197,8 @@ static int parse_item(struct parser *p, struct prov_filter *f)
 	int rc = parse_type(p, &f->type);
 
 	f->schema = p->schema;
-	if (rc)
-		return rc;
+	if (rc || !f->type)
+		return rc ? rc : PROV_EINVAL;
 	if (at(p, '=')) {
 		p->pos++;
 		return parse_equal(p, f);

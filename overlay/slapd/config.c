@@ -270,7 +270,7 @@ static int number(ConfigArgs *c, const char *text, const char *what, unsigned le
 
 static int add_breaker(ConfigArgs *c, struct prov_instance *pi)
 {
-	unsigned count, seconds;
+	unsigned count = 0, seconds = 0;
 	int rc = number(c, c->argv[1], "count", 0, COUNT_MOST, &count);
 
 	if (rc == 0)
@@ -287,7 +287,7 @@ static int add_breaker(ConfigArgs *c, struct prov_instance *pi)
 
 static int add_checkpoint(ConfigArgs *c, struct prov_instance *pi)
 {
-	unsigned records, seconds;
+	unsigned records = 0, seconds = 0;
 	int rc = number(c, c->argv[1], "records", 1, RECORDS_MOST, &records);
 
 	if (rc == 0)

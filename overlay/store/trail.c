@@ -103,15 +103,22 @@ static void to_hex(const unsigned char *in, size_t n, char *out)
 		snprintf(out + 2 * i, 3, "%02x", in[i]);
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static int from_hex(const char *in, unsigned char *out, size_t n)
 {
 	if (!in || strlen(in) != 2 * n)
 		return PROV_ECORRUPT;
 	for (size_t i = 0; i < n; i++) {
-		unsigned v;
-		if (sscanf(in + 2 * i, "%2x", &v) != 1)
+		int high = hex_digit(in[2 * i]), low = hex_digit(in[2 * i + 1]);
+		if (high < 0 || low < 0)
 			return PROV_ECORRUPT;
-		out[i] = (unsigned char)v;
+		out[i] = (unsigned char)(high * 16 + low);
 	}
 	return 0;
 }
