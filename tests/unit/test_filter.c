@@ -256,7 +256,7 @@ static void nul_bytes_and_lengths_are_taken_at_their_word(void **state)
 		const char *why;
 	} t[] = {
 		{ "(cn=a\0b)", 8, "at byte 5: a NUL byte must be written \\00" },
-		{ "(c\0n=a)", 7, "at byte 2: '=', '<=', '>=' or '~=' is missing" },
+		{ "(c\0n=a)", 7, "at byte 1: unknown attribute \"c\"" },
 		{ "\0(cn=a)", 7, "at byte 0: '(' is missing" },
 		{ "(cn=a)\0", 7, "at byte 6: there is more after the filter" },
 		{ "(cn=ab)", 6, "at byte 6: ')' is missing" },
@@ -272,9 +272,8 @@ static void nul_bytes_and_lengths_are_taken_at_their_word(void **state)
 		int rc = prov_filter_compile((struct prov_val){ exact, t[i].len }, &fake_schema, &a,
 			&f, &err);
 		free(exact);
-		if (i != 1)
-			assert_int_equal(rc, PROV_EINVAL);
-		if (i != 1 && !strstr(err.text, t[i].why))
+		assert_int_equal(rc, PROV_EINVAL);
+		if (!strstr(err.text, t[i].why))
 			fail_msg("%zu: %s", i, err.text);
 	}
 	prov_arena_dispose(&a);
