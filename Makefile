@@ -64,10 +64,7 @@ objects = $(patsubst %.c,$(1)/%.o,$(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-# what is not written yet is left out, with a word about it
-PROGRAMS := $(if $(SRC_slapd),build/provision.so) \
-	$(if $(filter %/main.c,$(SRC_provd)),build/provd) \
-	$(if $(filter %/main.c,$(SRC_provctl)),build/provctl)
+PROGRAMS := build/provision.so build/provd build/provctl
 
 all: $(PROGRAMS)
 	@echo "made:$(PROGRAMS:%= %)"

@@ -37,7 +37,7 @@ check_clang_tidy()
 		done
 	done >build/tidy/todo
 	# shellcheck disable=SC2016 # the inner shell expands it
-	xargs -P "$jobs" -L 1 sh -c '
+	xargs -r -P "$jobs" -L 1 sh -c '
 		file=$1; stamp=$2; shift 2
 		clang-tidy --quiet "$file" -- "$@" >"$stamp.log" 2>&1 && ! grep -q "warning:" "$stamp.log" &&
 			: >"$stamp" || { grep -v "warnings generated" "$stamp.log"; exit 1; }
