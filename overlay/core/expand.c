@@ -106,8 +106,11 @@ static int source(const struct expansion *x, const struct template_part *p, stru
 		return random_text(x, p->number, out);
 	case PART_NOW: {
 		char *text = prov_arena_alloc(x->arena, PROV_TIME_TEXT);
+		int64_t then;
+		if (__builtin_add_overflow(x->now, (int64_t)p->number, &then))
+			then = INT64_MAX; /* printed as the last second of the year 9999 */
 		if (text)
-			prov_time_generalized(x->now + (int64_t)p->number, text);
+			prov_time_generalized(then, text);
 		return printed(x, text, out);
 	}
 	case PART_TEXT:
@@ -123,14 +126,18 @@ static int source(const struct expansion *x, const struct template_part *p, stru
 static int expand_part(const struct expansion *x, const struct template_part *p,
 	struct prov_val *out)
 {
+	const char *name = p->kind == PART_ATTR ? p->type->name : "the value";
 	int rc = source(x, p, out);
 
-	for (size_t i = 0; rc == 0 && i < p->nop; i++) {
+	for (size_t i = 0; rc == 0 && out->len <= MOST_VALUE && i < p->nop; i++) {
 		rc = apply_op(x, &p->op[i], out);
 		if (rc == PROV_EINVAL)
-			prov_error_set(x->err, rc, "%s is not text",
-				p->type ? p->type->name : "the value");
+			prov_error_set(x->err, rc, "%s is not text", name);
 	}
+	/* Now and not at the end: each replace may make it a thousand times as long. */
+	if (rc == 0 && out->len > MOST_VALUE)
+		return prov_error_set(x->err, PROV_EINVAL, "%s has more than %d bytes", name,
+			MOST_VALUE);
 	if (rc == 0 && x->t->type->dn && p->kind != PART_TEXT && p->kind != PART_UNIQUE) {
 		/* A value that is itself a whole DN is only the whole value. */
 		bool whole = x->t->npart == 1 && p->type && p->type->dn;
@@ -140,8 +147,8 @@ static int expand_part(const struct expansion *x, const struct template_part *p,
 	return rc;
 }
 
-/* All parts, with {unique} standing for `unique`. */
-static int join(const struct expansion *x, const char *unique, struct prov_val *out)
+/* All parts, with {unique} standing for `unique`; in buf, or in new memory when it is NULL. */
+static int join(const struct expansion *x, const char *unique, char *buf, struct prov_val *out)
 {
 	size_t n = 0, u = strlen(unique);
 
@@ -150,15 +157,16 @@ static int join(const struct expansion *x, const char *unique, struct prov_val *
 	if (n > MOST_VALUE)
 		return prov_error_set(x->err, PROV_EINVAL, "the value has %zu bytes, more than %d",
 			n, MOST_VALUE);
-	char *buf = prov_arena_alloc(x->arena, n + 1), *p = buf;
-	if (!buf)
-		return PROV_ENOMEM;
+	if (!buf && !(buf = prov_arena_alloc(x->arena, n + 1)))
+		return prov_error_set(x->err, PROV_ENOMEM, "out of memory");
+	char *p = buf;
 	for (size_t i = 0; i < x->t->npart; i++) {
 		struct prov_val v =
 			x->t->part[i].kind == PART_UNIQUE ? prov_val_str(unique) : x->part[i];
 		if (v.len)
 			p = mempcpy(p, v.data, v.len);
 	}
+	*p = '\0';
 	*out = (struct prov_val){ buf, n };
 	return 0;
 }
@@ -166,10 +174,15 @@ static int join(const struct expansion *x, const char *unique, struct prov_val *
 static int make_unique(const struct expansion *x, struct prov_val *out)
 {
 	char number[16] = "";
+	struct prov_val longest = { NULL, 0 };
+	int rc = join(x, "99999", NULL, &longest);
 
-	for (unsigned n = 2; n < MOST_UNIQUE; n++) {
+	if (rc)
+		return rc;
+	for (unsigned n = 2; n <= MOST_UNIQUE; n++) {
 		bool taken = true;
-		int rc = join(x, number, out);
+		/* in one place: the arena cannot take a try back */
+		rc = join(x, number, (char *)longest.data, out);
 		if (rc == 0)
 			rc = x->services->taken(x->services->ctx, x->t->type, *out, &taken, x->err);
 		if (rc || !taken)
@@ -195,7 +208,7 @@ int prov_template_expand(const struct prov_template *t, const struct prov_entry 
 			return rc;
 		unique |= t->part[i].kind == PART_UNIQUE;
 	}
-	int rc = unique ? make_unique(&x, out) : join(&x, "", out);
+	int rc = unique ? make_unique(&x, out) : join(&x, "", NULL, out);
 	if (rc)
 		return rc;
 	if (out->len == 0)

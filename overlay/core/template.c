@@ -9,6 +9,7 @@
 
 #define MOST_PARTS 64
 #define MOST_OPS 16
+#define MOST_LINE 8192
 #define MOST_CHARS 4096
 #define MOST_RANDOM 256
 #define MOST_NOW ((uint64_t)100 * 366 * 86400)
@@ -202,6 +203,8 @@ static int parse_braces(struct parser *p)
 				!(part->op = prov_arena_array(&p->scratch, MOST_OPS,
 					  sizeof(*part->op))))
 				rc = PROV_ENOMEM;
+		} else if (part->kind == PART_UNIQUE) {
+			rc = fail(p, at, "{unique} takes no filter");
 		} else if (part->nop == MOST_OPS) {
 			rc = fail(p, at, "too many filters");
 		} else {
@@ -334,7 +337,10 @@ int prov_template_compile(struct prov_val line, const struct prov_schema *schema
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	t->line = p.line;
 	make_tag(t);
-	if (u8_check((const uint8_t *)line.data, line.len) || memchr(line.data, '\0', line.len))
+	if (p.line.len > MOST_LINE)
+		rc = fail(&p, MOST_LINE, "the line is too long");
+	else if (u8_check((const uint8_t *)t->line.data, t->line.len) ||
+		memchr(t->line.data, '\0', t->line.len))
 		rc = fail(&p, 0, "not UTF-8 text");
 	else
 		rc = parse_head(&p);
