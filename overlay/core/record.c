@@ -207,32 +207,57 @@ static json_t *data_of(json_t *rec)
 	return d;
 }
 
-int prov_record_event_json(const char *record, size_t len, size_t n, const char *source,
-	uint64_t sequence, char **out, size_t *outlen, struct prov_error *err)
+struct prov_record_doc {
+	json_t *rec;
+};
+
+int prov_record_parse(const char *record, size_t len, struct prov_record_doc **out,
+	struct prov_error *err)
 {
-	json_error_t je;
-	json_t *rec = json_loadb(record, len, JSON_REJECT_DUPLICATES, &je), *o = NULL, *ev;
-	const char *type;
-	char seq[24], full[128];
-	int rc = 0;
+	struct prov_record_doc *doc = calloc(1, sizeof(*doc));
+	json_error_t je = { .text = "" };
 
 	*out = NULL;
-	if (!json_is_object(rec)) {
-		rc = prov_error_set(err, PROV_ECORRUPT, "the record is not a JSON object: %s",
-			rec ? "" : je.text);
-		goto out;
+	if (!doc)
+		return prov_error_set(err, PROV_ENOMEM, "out of memory");
+	doc->rec = json_loadb(record, len, JSON_REJECT_DUPLICATES, &je);
+	if (!json_is_object(doc->rec)) {
+		prov_error_set(err, PROV_ECORRUPT, "the record is not a JSON object: %s",
+			doc->rec ? "" : je.text);
+		prov_record_free(&doc);
+		return PROV_ECORRUPT;
 	}
-	ev = json_array_get(json_object_get(rec, "events"), n);
-	if (!ev) {
-		rc = PROV_ENOENT;
-		goto out;
-	}
-	type = json_string_value(json_object_get(ev, "type"));
-	if (!type || !json_is_string(json_object_get(ev, "id"))) {
-		rc = prov_error_set(err, PROV_ECORRUPT,
+	*out = doc;
+	return 0;
+}
+
+void prov_record_free(struct prov_record_doc **doc)
+{
+	if (!*doc)
+		return;
+	json_decref((*doc)->rec);
+	free(*doc);
+	*doc = NULL;
+}
+
+size_t prov_record_events(const struct prov_record_doc *doc)
+{
+	return json_array_size(json_object_get(doc->rec, "events"));
+}
+
+int prov_record_event_json(const struct prov_record_doc *doc, size_t n, const char *source,
+	uint64_t sequence, char **out, size_t *outlen, struct prov_error *err)
+{
+	json_t *ev = json_array_get(json_object_get(doc->rec, "events"), n), *o;
+	const char *type = json_string_value(json_object_get(ev, "type"));
+	char seq[24], full[128];
+
+	*out = NULL;
+	if (!ev)
+		return PROV_ENOENT;
+	if (!type || !json_is_string(json_object_get(ev, "id")))
+		return prov_error_set(err, PROV_ECORRUPT,
 			"event %zu of the record has no type or no id", n);
-		goto out;
-	}
 	snprintf(seq, sizeof(seq), "%020llu", (unsigned long long)sequence);
 	snprintf(full, sizeof(full), TYPE_PREFIX "%s", type);
 	o = json_object();
@@ -243,17 +268,14 @@ int prov_record_event_json(const char *record, size_t len, size_t n, const char 
 	json_object_set_new(o, "type", json_string(full));
 	move(o, "id", ev, "id");
 	move(o, "route", ev, "route");
-	move(o, "subject", rec, "entryUUID");
-	move(o, "time", rec, "time");
-	move(o, "values", rec, "values");
-	json_object_set_new(o, "data", data_of(rec));
+	move(o, "subject", doc->rec, "entryUUID");
+	move(o, "time", doc->rec, "time");
+	move(o, "values", doc->rec, "values");
+	json_object_set_new(o, "data", data_of(doc->rec));
 	*out = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
-	if (!*out)
-		rc = prov_error_set(err, PROV_ENOMEM, "out of memory");
-	else
-		*outlen = strlen(*out);
-out:
 	json_decref(o);
-	json_decref(rec);
-	return rc;
+	if (!*out)
+		return prov_error_set(err, PROV_ENOMEM, "out of memory");
+	*outlen = strlen(*out);
+	return 0;
 }

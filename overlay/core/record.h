@@ -46,13 +46,22 @@ struct prov_record {
 int prov_record_encode(const struct prov_record *r, char **out, size_t *len,
 	struct prov_error *err);
 
+/* A record taken apart, to cut events out of it. One thread's own. */
+struct prov_record_doc;
+
+/* PROV_ECORRUPT: not a JSON object. *out is the caller's, prov_record_free(). */
+int prov_record_parse(const char *record, size_t len, struct prov_record_doc **out,
+	struct prov_error *err);
+void prov_record_free(struct prov_record_doc **doc);
+size_t prov_record_events(const struct prov_record_doc *doc);
+
 /*
  * Cut the n-th event (0-based) out of a record as a CloudEvents 1.0 JSON object
  * (the body design, with a member "route": [...] and "values": {...} beside
  * "data", which provd takes off before sending). source: LDAP URL of server and
  * suffix. sequence: the outbox sequence. malloc'ed. PROV_ENOENT past the last.
  */
-int prov_record_event_json(const char *record, size_t len, size_t n, const char *source,
+int prov_record_event_json(const struct prov_record_doc *doc, size_t n, const char *source,
 	uint64_t sequence, char **out, size_t *outlen, struct prov_error *err);
 
 #endif

@@ -15,7 +15,9 @@
 #include "kv.h"
 #include "state.h"
 
-#define TRIM_PER_PUT 16
+/* Rows go many at a time: every write that trims has one more page to write. */
+#define TRIM_AT 64
+#define TRIM_MOST 128
 
 struct prov_capture {
 	MDB_env *env;
@@ -99,10 +101,11 @@ void prov_capture_close(struct prov_instance *pi)
 	pi->capture = NULL;
 }
 
-/* A few rows that the relay has taken go with this write. */
+/* Rows that the relay has taken go with a later write, once there are enough of them. */
 static int trim(struct prov_capture *c, MDB_txn *txn)
 {
 	uint64_t upto = atomic_load(&c->relayed), last = atomic_load(&c->last);
+	uint64_t seq = 0;
 	MDB_cursor *cur;
 	MDB_val k, v;
 	int rc = mdb_cursor_open(txn, c->rows, &cur);
@@ -110,8 +113,11 @@ static int trim(struct prov_capture *c, MDB_txn *txn)
 	if (rc)
 		return rc;
 	rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST);
-	for (int i = 0; rc == 0 && i < TRIM_PER_PUT; i++) {
-		uint64_t seq = 0;
+	if (rc == 0)
+		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, &seq);
+	if (seq + TRIM_AT > upto)
+		rc = MDB_NOTFOUND;
+	for (int i = 0; rc == 0 && i < TRIM_MOST; i++) {
 		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, &seq);
 		if (seq > upto || seq >= last)
 			break;
@@ -128,8 +134,6 @@ int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size
 {
 	unsigned char key[8];
 	uint64_t seq;
-	char *row = NULL;
-	size_t rowlen;
 	int rc = read_last(c, txn, &seq);
 
 	if (rc)
@@ -138,14 +142,11 @@ int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size
 		return prov_error_set(err, PROV_EFULL,
 			"the state directory has not taken the last %d changes: see the log and free or mend it",
 			PROV_CAPTURE_BACKLOG);
-	rc = prov_capture_encode(record, len, &row, &rowlen);
-	if (rc)
-		return prov_error_set(err, rc, "cannot encode the capture row");
 	prov_be64_put(key, seq + 1);
-	MDB_val k = { sizeof(key), key }, v = { rowlen, row };
-	rc = mdb_put(txn, c->rows, &k, &v, MDB_APPEND);
-	free(row);
+	MDB_val k = { sizeof(key), key }, v = { len + PROV_CAPTURE_HEAD, NULL };
+	rc = mdb_put(txn, c->rows, &k, &v, MDB_APPEND | MDB_RESERVE);
 	if (rc == 0) {
+		prov_capture_encode(record, len, v.mv_data);
 		atomic_store(&c->last, seq + 1);
 		rc = trim(c, txn);
 	}

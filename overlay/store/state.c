@@ -114,17 +114,10 @@ int prov_meta_put64(struct prov_kv_txn *t, const char *name, uint64_t v)
 	return prov_meta_put(t, name, (struct prov_val){ (const char *)b, sizeof(b) });
 }
 
-int prov_capture_encode(const char *record, size_t len, char **out, size_t *outlen)
+void prov_capture_encode(const char *record, size_t len, char *row)
 {
-	char *p = malloc(len + 1);
-
-	if (!p)
-		return PROV_ENOMEM;
-	p[0] = CAPTURE_VERSION;
-	memcpy(p + 1, record, len);
-	*out = p;
-	*outlen = len + 1;
-	return 0;
+	row[0] = CAPTURE_VERSION;
+	memcpy(row + 1, record, len);
 }
 
 int prov_capture_decode(struct prov_val row, struct prov_val *record)
@@ -166,20 +159,24 @@ static int take_undecodable(struct prov_kv_txn *t, uint64_t seq, struct prov_val
 static int take_events(struct prov_kv_txn *t, struct prov_val record, const char *source,
 	struct prov_error *err)
 {
+	struct prov_record_doc *doc = NULL;
 	uint64_t seq = 0;
-	int rc = prov_meta_get64(t, "outbox", &seq);
+	int rc = prov_record_parse(record.data, record.len, &doc, err);
+	size_t n = rc == 0 ? prov_record_events(doc) : 0;
 
-	for (size_t n = 0; rc == 0; n++) {
+	if (rc == 0 && n)
+		rc = prov_meta_get64(t, "outbox", &seq);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		char *json = NULL;
 		size_t len;
-		rc = prov_record_event_json(record.data, record.len, n, source, seq + 1, &json,
-			&len, err);
-		if (rc == PROV_ENOENT)
-			return prov_meta_put64(t, "outbox", seq);
+		rc = prov_record_event_json(doc, i, source, seq + 1, &json, &len, err);
 		if (rc == 0)
 			rc = prov_outbox_put(t, ++seq, json, len);
 		free(json);
 	}
+	if (rc == 0 && n)
+		rc = prov_meta_put64(t, "outbox", seq);
+	prov_record_free(&doc);
 	return rc;
 }
 

@@ -36,8 +36,10 @@ int prov_meta_put64(struct prov_kv_txn *t, const char *name, uint64_t v);
 int prov_state_take(struct prov_kv_txn *t, uint64_t capture_seq, struct prov_val row, bool *fresh,
 	struct prov_error *err);
 
-/* A capture row: one version byte (1), then the canonical JSON record. */
-int prov_capture_encode(const char *record, size_t len, char **out, size_t *outlen);
+/* A capture row: one version byte (1), then the canonical JSON record of len bytes; the row
+ * is PROV_CAPTURE_HEAD bytes longer than that. */
+#define PROV_CAPTURE_HEAD 1
+void prov_capture_encode(const char *record, size_t len, char *row);
 int prov_capture_decode(struct prov_val row, struct prov_val *record);
 
 #endif
