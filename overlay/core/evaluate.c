@@ -79,6 +79,8 @@ bool prov_ev_same_thing(const struct thing *a, const struct thing *b)
 
 bool prov_ev_excepted(const struct eval *ev, const struct thing *t)
 {
+	if (t->g.kind == PROV_KIND_ENFORCE) /* who could write an exception could undo any */
+		return false;
 	for (size_t i = 0; i < ev->except.n; i++)
 		if (prov_ev_same_thing(&ev->except.t[i], t))
 			return true;
@@ -128,12 +130,17 @@ static int check_exceptions(struct eval *ev)
 	const struct prov_attr *b = prov_entry_attr(ev->req->before, ev->type.exception);
 	struct prov_grant g;
 
-	for (size_t i = 0; a && i < a->n; i++)
-		if (!prov_attr_has(b, a->nval[i]) &&
-			prov_grant_parse(a->val[i], ev->arena, &g, ev->err)) {
+	for (size_t i = 0; a && i < a->n; i++) {
+		if (prov_attr_has(b, a->nval[i]))
+			continue;
+		if (prov_grant_parse(a->val[i], ev->arena, &g, ev->err)) {
 			prov_error_prefix(ev->err, "provException");
 			return PROV_EREFUSED;
 		}
+		if (g.kind == PROV_KIND_ENFORCE)
+			return prov_error_set(ev->err, PROV_EREFUSED,
+				"provException: what a role enforces has no exceptions: change the role");
+	}
 	return 0;
 }
 

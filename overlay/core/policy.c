@@ -138,10 +138,17 @@ static int read_templates(struct prov_policy *p, const struct prov_entry *e, str
 	r->template = prov_arena_array(&p->arena, a->n, sizeof(*r->template));
 	if (!r->template)
 		return PROV_ENOMEM;
-	for (; r->ntemplate < a->n; r->ntemplate++)
-		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena,
-			    &r->template[r->ntemplate], &why))
+	for (; r->ntemplate < a->n; r->ntemplate++) {
+		const struct prov_template **t = &r->template[r->ntemplate];
+		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena, t, &why))
 			return complain(err, e, "provTemplate", why.text);
+		/* provGrant would show the value to whoever reads the account */
+		if (prov_template_type(*t)->secret)
+			return complain(err, e, "provTemplate",
+				prov_arena_printf(&p->arena,
+					"\"%s\" is a secret: a template cannot give it",
+					prov_template_type(*t)->name));
+	}
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "account.h"
 #include "control.h"
 #include "convert.h"
+#include "group.h"
 #include "lookup.h"
 #include "schema.h"
 #include "types.h"
@@ -27,6 +28,19 @@ static int apply_to_new_entry(struct prov_write *w, Entry *e)
 	return rc;
 }
 
+static bool may_add(Operation *op)
+{
+	Entry *parent = NULL;
+	struct berval pndn;
+
+	dnParent(&op->o_req_ndn, &pndn);
+	if (be_entry_get_rw(op, &pndn, NULL, NULL, 0, &parent) != LDAP_SUCCESS || !parent)
+		return be_isroot(op); /* no such parent: the backend's to say */
+	bool ok = access_allowed(op, parent, slap_schema.si_ad_children, NULL, ACL_WADD, NULL);
+	be_entry_release_r(op, parent);
+	return ok;
+}
+
 int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs)
 {
 	struct prov_write w;
@@ -43,6 +57,15 @@ int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs
 	}
 	w.is = true;
 	w.after = entry_dup(e); /* what the client wants; the entry itself is completed below */
+	if (!may_add(op)) { /* the backend says so, in its own words and before any policy shows */
+		if (prov_txn_run(w.txn) == LDAP_SUCCESS) {
+			prov_error_set(&w.err, PROV_EREFUSED, "no write access to the parent");
+			rc = prov_write_refuse(&w, LDAP_INSUFFICIENT_ACCESS);
+		} else {
+			rc = prov_write_refuse(&w, -1);
+		}
+		goto out;
+	}
 	rc = prov_write_evaluate(&w, PROV_OP_ADD);
 	if (rc == LDAP_SUCCESS)
 		rc = apply_to_new_entry(&w, e);
@@ -69,6 +92,7 @@ static bool touches(struct prov_write *w, Modifications *mods)
 	for (Modifications *m = mods; m; m = m->sml_next) {
 		const struct prov_type *t = prov_type_of(m->sml_desc);
 		if (!t || prov_policy_watches(w->policy, t) ||
+			m->sml_desc == slap_schema.si_ad_uid || /* groups hold it */
 			prov_account_filter_looks_at(w->pi, m->sml_desc))
 			return true;
 	}
@@ -89,6 +113,11 @@ static int decide_modify(struct prov_write *w)
 	Operation *op = w->op;
 	size_t nconn = 0;
 
+	if (prov_control_adopt(op) && !prov_write_may_manage(w)) {
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"the adopt control needs manage access to the entry");
+		return LDAP_INSUFFICIENT_ACCESS;
+	}
 	if (w->policy)
 		prov_policy_connectors(w->policy, &nconn);
 	bool full = !w->policy || prov_control_adopt(op) || touches(w, op->orm_modlist);
@@ -113,22 +142,43 @@ static int decide_modify(struct prov_write *w)
 	return LDAP_SUCCESS;
 }
 
-/* Is this write this account's end, or the end of his being able to authenticate? */
-static int note_state(struct prov_write *w)
+/* The posixGroups that hold the account's old uid. */
+static int old_uid_groups(struct prov_write *w, struct prov_membership **m, size_t *n)
 {
-	bool could = !w->was || prov_state_may_bind(w->plan.before);
+	struct berval none = BER_BVNULL, was = prov_account_uid(w->before),
+		      is = w->after ? prov_account_uid(w->after) : was;
 
-	if (!w->evaluated || (w->plan.before == w->plan.after && w->was && w->is))
+	*n = 0;
+	if (!w->was || !w->is || BER_BVISEMPTY(&was) || ber_bvcmp(&was, &is) == 0)
 		return LDAP_SUCCESS;
-	w->states_changed = true;
-	if (could && w->is && !prov_state_may_bind(w->plan.after))
-		prov_write_cut(w, w->before->e_nname);
-	return w->plan.leaver ? prov_write_breaker(w) : LDAP_SUCCESS;
+	return prov_group_memberships(w->pi, w->op, none, was, &w->arena, m, n, &w->err);
+}
+
+static bool plan_removes(struct prov_write *w, struct prov_val gndn)
+{
+	for (size_t i = 0; i < w->plan.nmember; i++)
+		if (!w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, gndn))
+			return true;
+	return false;
+}
+
+static int follow_uid(struct prov_write *w, const struct prov_membership *m, size_t n)
+{
+	struct berval dn = w->before->e_name;
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
+		if (!plan_removes(w, m[i].ndn))
+			rc = prov_group_rename(w->txn, &m[i], dn, dn, prov_account_uid(w->before),
+				prov_account_uid(w->after), &w->err);
+	return rc;
 }
 
 static int modify_in_txn(struct prov_write *w)
 {
 	Operation *op = w->op;
+	struct prov_membership *m = NULL;
+	size_t n = 0;
 	int rc = prov_lookup_entry(w->pi, op, &op->o_req_ndn, &w->before);
 
 	if (rc != LDAP_SUCCESS)
@@ -143,7 +193,9 @@ static int modify_in_txn(struct prov_write *w)
 	if (may) {
 		rc = decide_modify(w);
 		if (rc == LDAP_SUCCESS)
-			rc = note_state(w);
+			rc = prov_write_note_state(w);
+		if (rc == LDAP_SUCCESS)
+			rc = old_uid_groups(w, &m, &n);
 		if (rc == LDAP_SUCCESS && (w->planned || w->was))
 			rc = prov_write_account_mods(w, &op->orm_modlist);
 		if (rc != LDAP_SUCCESS)
@@ -152,7 +204,9 @@ static int modify_in_txn(struct prov_write *w)
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
 	if (w->evaluated && w->before) {
-		rc = prov_write_members(w, w->before->e_name, w->before->e_nname);
+		rc = follow_uid(w, m, n);
+		if (rc == LDAP_SUCCESS)
+			rc = prov_write_members(w, w->before->e_name, w->before->e_nname);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
 	}

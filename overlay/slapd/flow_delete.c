@@ -67,6 +67,26 @@ static int archive_name(struct prov_write *w)
 	return w->new_dn.bv_val && w->new_ndn.bv_val ? 0 : -1;
 }
 
+/* What the backend would ask of a delete, which here is a move. */
+static int as_a_delete(struct prov_write *w)
+{
+	Operation *op = w->op;
+	int has = LDAP_COMPARE_FALSE;
+
+	if (get_assert(op) && test_filter(op, w->before, get_assertion(op)) != LDAP_COMPARE_TRUE) {
+		prov_error_set(&w->err, PROV_EREFUSED, "the assertion does not hold");
+		return LDAP_ASSERTION_FAILED;
+	}
+	if (w->txn->backend->bi_has_subordinates(op, w->before, &has) != LDAP_SUCCESS)
+		return LDAP_OTHER;
+	if (has == LDAP_COMPARE_TRUE) {
+		prov_error_set(&w->err, PROV_EREFUSED, "subordinate objects must be deleted first");
+		return LDAP_NOT_ALLOWED_ON_NONLEAF;
+	}
+	prov_txn_preread(w->txn, w->before);
+	return LDAP_SUCCESS;
+}
+
 static int preserve(struct prov_write *w)
 {
 	struct prov_instance *pi = w->pi;
@@ -74,15 +94,14 @@ static int preserve(struct prov_write *w)
 	Modifications *mods = NULL;
 	int rc;
 
-	if (!may_delete(w->op, w->before)) {
-		prov_error_set(&w->err, PROV_EREFUSED, "no write access to the entry");
-		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
-	}
 	if (BER_BVISNULL(&pi->archive_ndn)) {
 		prov_error_set(&w->err, PROV_EREFUSED,
 			"provision-on-delete is preserve but provision-archive is not set");
 		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
 	}
+	rc = as_a_delete(w);
+	if (rc != LDAP_SUCCESS)
+		return prov_write_refuse(w, rc);
 	rc = archived_copy(w);
 	w->is = true; /* it leaves the accounts, but as an account that has ended */
 	if (rc == LDAP_SUCCESS)
@@ -170,6 +189,12 @@ static int delete_in_txn(struct prov_write *w)
 
 	if (rc != LDAP_SUCCESS)
 		return prov_write_refuse(w, rc);
+	if (w->before && !may_delete(op, w->before)) { /* in the backend's own words */
+		if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+			return prov_write_refuse(w, -1);
+		prov_error_set(&w->err, PROV_EREFUSED, "no write access to the entry");
+		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
+	}
 	if (w->before) {
 		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
 		if (w->was)

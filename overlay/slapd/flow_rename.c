@@ -245,7 +245,35 @@ static int decide_rename(struct prov_write *w)
 		return LDAP_SUCCESS;
 	int rc = prov_write_evaluate(w, PROV_OP_RENAME);
 	if (rc == LDAP_SUCCESS)
+		rc = prov_write_note_state(w);
+	if (rc == LDAP_SUCCESS)
 		rc = prov_write_account_mods(w, &w->op->orr_modlist);
+	return rc;
+}
+
+/* May the client rename this entry? The backend asks the same later, and more. */
+static bool may_rename(Operation *op, Entry *e)
+{
+	Entry *parent = NULL;
+	struct berval pndn;
+	bool ok = access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WRITE, NULL);
+
+	dnParent(&e->e_nname, &pndn);
+	if (ok && be_entry_get_rw(op, &pndn, NULL, NULL, 0, &parent) == LDAP_SUCCESS && parent) {
+		ok = access_allowed(op, parent, slap_schema.si_ad_children, NULL,
+			op->orr_newSup ? ACL_WDEL : ACL_WRITE, NULL);
+		be_entry_release_r(op, parent);
+	}
+	return ok;
+}
+
+/* Who is connected under a name that is gone must bind anew. */
+static int cut_old_names(struct prov_write *w, const struct below *b)
+{
+	int rc = w->was ? prov_write_cut(w, w->before->e_nname) : LDAP_SUCCESS;
+
+	for (size_t i = 0; i < b->n && rc == LDAP_SUCCESS; i++)
+		rc = prov_write_cut(w, b->ndn[i]);
 	return rc;
 }
 
@@ -256,6 +284,12 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 	size_t n = 0;
 	int rc = prov_lookup_entry(w->pi, op, &op->o_req_ndn, &w->before);
 
+	if (rc == LDAP_SUCCESS && w->before && !may_rename(op, w->before)) {
+		if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+			return prov_write_refuse(w, -1);
+		prov_error_set(&w->err, PROV_EREFUSED, "no write access to the entry");
+		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
+	}
 	if (rc == LDAP_SUCCESS && w->before) {
 		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
 		rc = set_new_dn(w);
@@ -286,6 +320,8 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 			rc = move_groups_below(w, b);
 		if (rc == LDAP_SUCCESS)
 			rc = tell_accounts_below(w, b);
+		if (rc == LDAP_SUCCESS && !dn_match(&w->before->e_nname, &w->new_ndn))
+			rc = cut_old_names(w, b);
 	}
 	w->states_changed = true;
 	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->after) : prov_write_refuse(w, rc);

@@ -3,6 +3,7 @@
  */
 #include "account.h"
 #include "control.h"
+#include "convert.h"
 #include "flow.h"
 #include "group.h"
 #include "hooks.h"
@@ -87,6 +88,21 @@ static bool touches_members(Modifications *mods)
 	return false;
 }
 
+/* Members are written on something that is an account, or becomes one: the account's flow. */
+static bool on_account(struct prov_instance *pi, Operation *op)
+{
+	Entry *e = NULL;
+
+	if (!prov_account_scope(pi, &op->o_req_ndn) ||
+		prov_lookup_entry(pi, op, &op->o_req_ndn, &e) != LDAP_SUCCESS || !e)
+		return false;
+	bool is = prov_account_is(pi, op, e, &op->o_req_ndn);
+	if (!is && prov_mods_apply(op, e, op->orm_modlist) == LDAP_SUCCESS)
+		is = prov_account_is(pi, op, e, &op->o_req_ndn);
+	entry_free(e);
+	return is;
+}
+
 /* Done by an overlay above: as somebody else than the connection, with no control that says so. */
 static bool is_internal(Operation *op)
 {
@@ -116,7 +132,7 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 		return prov_flow_policy(pi, op, rs);
 	if (is_bookkeeping(op))
 		return SLAP_CB_CONTINUE;
-	if (touches_members(op->orm_modlist))
+	if (touches_members(op->orm_modlist) && !on_account(pi, op))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
 		return prov_flow_account_modify(pi, op, rs);

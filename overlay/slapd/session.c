@@ -28,7 +28,10 @@ bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval
 	/* Every bind asks: the entry is looked at where it lies, not copied. An account
 	 * without provState is active. */
 	op->o_bd->bd_info = bi;
-	if (bi->bi_entry_get_rw(op, ndn, NULL, prov_ad.state, 0, &e) == LDAP_SUCCESS && e) {
+	int rc = bi->bi_entry_get_rw(op, ndn, NULL, prov_ad.state, 0, &e);
+	if (rc == LDAP_NO_SUCH_OBJECT) { /* renamed or deleted meanwhile */
+		blocked = prov_account_scope(pi, ndn) && !be_isroot_dn(op->o_bd, ndn);
+	} else if (rc == LDAP_SUCCESS && e) {
 		blocked = !prov_state_may_bind(prov_account_state(e));
 		bi->bi_entry_release_rw(op, e, 0);
 	}

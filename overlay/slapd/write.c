@@ -419,13 +419,12 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 	return rc;
 }
 
-/* Going on past the breaker is for who manages the account, not for all who may write to it. */
-static bool may_override(struct prov_write *w)
+bool prov_write_may_manage(struct prov_write *w)
 {
-	return prov_control_override(w->op) &&
-		(be_isroot(w->op) ||
-			access_allowed(w->op, w->before, slap_schema.si_ad_entry, NULL, ACL_MANAGE,
-				NULL));
+	Entry *e = w->before ? w->before : w->after;
+
+	return be_isroot(w->op) ||
+		(e && access_allowed(w->op, e, slap_schema.si_ad_entry, NULL, ACL_MANAGE, NULL));
 }
 
 int prov_write_breaker(struct prov_write *w)
@@ -434,7 +433,7 @@ int prov_write_breaker(struct prov_write *w)
 	bool ok;
 
 	w->leaver = true;
-	if (!pi->breaker_count || may_override(w))
+	if (!pi->breaker_count || (prov_control_override(w->op) && prov_write_may_manage(w)))
 		return LDAP_SUCCESS;
 	ldap_pvt_thread_mutex_lock(&pi->breaker_mutex);
 	ok = prov_breaker_allows(pi->breaker, prov_bv(w->op->o_ndn), w->stamp.secs,
@@ -461,6 +460,18 @@ static void count_leaver(struct prov_write *w)
 	prov_breaker_count(pi->breaker, prov_bv(w->op->o_ndn), w->stamp.secs, pi->breaker_count,
 		pi->breaker_seconds);
 	ldap_pvt_thread_mutex_unlock(&pi->breaker_mutex);
+}
+
+int prov_write_note_state(struct prov_write *w)
+{
+	bool could = !w->was || prov_state_may_bind(w->plan.before);
+
+	if (!w->evaluated || (w->plan.before == w->plan.after && w->was && w->is))
+		return LDAP_SUCCESS;
+	w->states_changed = true;
+	if (could && w->is && !prov_state_may_bind(w->plan.after))
+		prov_write_cut(w, w->before->e_nname);
+	return w->plan.leaver ? prov_write_breaker(w) : LDAP_SUCCESS;
 }
 
 int prov_write_cut(struct prov_write *w, struct berval ndn)
@@ -533,7 +544,6 @@ static void after_commit(struct prov_write *w)
 		w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val,
 		w->plan.roles_gained.n, w->plan.roles_lost.n, w->plan.groups_gained.n,
 		w->plan.groups_lost.n);
-	count_leaver(w);
 	if (w->states_changed)
 		prov_session_touch();
 	prov_relay_kick(w->pi);
@@ -544,11 +554,16 @@ static int answer_noop(struct prov_write *w)
 	struct prov_val json;
 	LDAPControl *ctrl = NULL;
 
-	prov_txn_abort(w->txn);
-	if (w->replaced) {
+	if (w->replaced) { /* while the writer lock is held: nobody else may see it */
 		struct prov_snapshot *s = prov_snapshot_swap(w->pi, w->replaced);
 		w->replaced = NULL;
 		prov_snapshot_put(&s);
+	}
+	prov_txn_abort(w->txn);
+	if (prov_control_plan(w->op) && !prov_write_may_manage(w)) {
+		prov_txn_reply(w->txn, w->rs, LDAP_INSUFFICIENT_ACCESS,
+			"provision: the plan control needs manage access to the entry", NULL);
+		return w->rs->sr_err;
 	}
 	if (prov_control_plan(w->op) && prov_plan_json(&w->plan, &w->arena, &json) == 0)
 		ctrl = prov_control_plan_response(json.data, json.len);
@@ -567,6 +582,8 @@ int prov_write_finish(struct prov_write *w, Entry *entry)
 		return prov_write_refuse(w, LDAP_OTHER);
 	}
 	int rc = prov_journal_capture(w, entry);
+	if (rc == 0)
+		count_leaver(w); /* while the writer lock is held: the next one is counted too */
 	if (rc == 0)
 		rc = prov_txn_commit(w->txn, &w->err);
 	if (rc)

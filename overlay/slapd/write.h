@@ -76,6 +76,11 @@ int prov_write_finish(struct prov_write *w, Entry *entry);
 /* May this identity cause one more leaver? LDAP_SUCCESS, or a refusal with w->err. */
 int prov_write_breaker(struct prov_write *w);
 
+/* After an evaluation: remember a change of state, cut whom it locks out, ask the breaker. */
+int prov_write_note_state(struct prov_write *w);
+/* Is the client the rootdn, or has manage access to the entry? Plan, adopt and override ask. */
+bool prov_write_may_manage(struct prov_write *w);
+
 /* After the commit, end the connections of this account. */
 int prov_write_cut(struct prov_write *w, struct berval ndn);
 
