@@ -7,8 +7,10 @@
 
 #include "account.h"
 #include "convert.h"
+#include "grant.h"
 #include "lookup.h"
 #include "schema.h"
+#include "types.h"
 #include "write.h"
 
 static bool has_grant(Entry *e, struct berval gndn)
@@ -50,6 +52,56 @@ static int evaluate_taken(struct prov_write *w, Entry *e, struct berval gndn,
 	return rc ? LDAP_CONSTRAINT_VIOLATION : LDAP_SUCCESS;
 }
 
+/* Is this provGrant or provException about that group? */
+static bool is_about(struct prov_write *w, struct prov_val value, struct berval gndn)
+{
+	struct prov_grant g;
+	struct berval dn, ndn = BER_BVNULL;
+
+	if (prov_grant_parse(value, &w->arena, &g, NULL) || g.kind != PROV_KIND_GROUP)
+		return false;
+	dn = prov_val_bv(g.what);
+	bool same = dnNormalize(0, NULL, NULL, &dn, &ndn, NULL) == LDAP_SUCCESS &&
+		dn_match(&ndn, &gndn);
+	ch_free(ndn.bv_val);
+	return same;
+}
+
+/*
+ * Only what was taken is noted here. Whatever else the policy has in mind for the account
+ * (a role changed, and the background task has not come to it yet) stays for that task,
+ * which writes grants and groups together.
+ */
+static int only_taken(struct prov_write *w, struct prov_plan *plan, struct berval gndn)
+{
+	struct prov_mod *mod = prov_arena_array(&w->arena, plan->nmod + 1, sizeof(*mod));
+	size_t n = 0;
+
+	if (!mod)
+		return LDAP_OTHER;
+	for (size_t i = 0; i < plan->nmod; i++) {
+		struct prov_mod m = plan->mod[i];
+		AttributeDescription *ad = prov_type_ad(m.type);
+		size_t kept = 0;
+		if (!(ad == prov_ad.grant && m.op == PROV_MOD_DELETE) &&
+			!(ad == prov_ad.exception && m.op == PROV_MOD_ADD))
+			continue;
+		struct prov_val *v = prov_arena_array(&w->arena, m.n + 1, sizeof(*v));
+		if (!v)
+			return LDAP_OTHER;
+		for (size_t j = 0; j < m.n; j++)
+			if (is_about(w, m.val[j], gndn))
+				v[kept++] = m.val[j];
+		m.val = v;
+		m.n = kept;
+		if (kept)
+			mod[n++] = m;
+	}
+	plan->mod = mod;
+	plan->nmod = n;
+	return LDAP_SUCCESS;
+}
+
 int prov_group_taken(struct prov_write *w, struct berval dn, struct berval ndn, struct berval gdn,
 	struct berval gndn)
 {
@@ -64,6 +116,8 @@ int prov_group_taken(struct prov_write *w, struct berval dn, struct berval ndn, 
 		return rc;
 	if (has_grant(e, gndn) && prov_account_is(w->pi, w->op, e, &ndn))
 		rc = evaluate_taken(w, e, gndn, &plan);
+	if (rc == LDAP_SUCCESS)
+		rc = only_taken(w, &plan, gndn);
 	if (rc == LDAP_SUCCESS)
 		rc = prov_mods_append_plan(w->op, &mods, &plan, &w->err);
 	if (rc == LDAP_SUCCESS && w->pi->memberof && attr_find(e->e_attrs, prov_ad.memberOf)) {

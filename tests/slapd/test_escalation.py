@@ -5,6 +5,7 @@ import pytest
 from ldap.controls.libldap import AssertionControl
 
 from directory import ARCHIVE, HR, PEOPLE
+from harness import wait_until
 from ldapclient import NOOP, PLAN, control, refused
 
 
@@ -115,3 +116,19 @@ def test_a_plan_is_for_who_manages_the_account(slapd):
         a.modify(s.person_dn("ada"), replace={"departmentNumber": "x"}, controls=[control(NOOP), control(PLAN)])
     assert not refusal.value.args[0].get("ctrls")
     assert s.person("ada").one("departmentNumber") == "sales"
+
+
+def test_taking_a_member_out_leaves_a_waiting_role_change_whole(slapd):
+    s = slapd
+    for g in "abc":
+        s.group(g)
+    s.role("r", provAssignFilter="(departmentNumber=x)", provGroup=["a", "b"])
+    last = "u299"
+    for i in range(300):
+        s.account(f"u{i:03}", departmentNumber="x")
+    s.admin.modify(s.role_dn("r"), delete={"provGroup": s.group_dn("b")}, add={"provGroup": s.group_dn("c")})
+    s.admin.modify(s.group_dn("a"), delete={"member": s.person_dn(last)})
+    wait_until(lambda: s.monitor().one("provMonitorFollowPending") == "0", 30)
+    assert [last in s.members(g) for g in "abc"] == [False, False, True]
+    assert [g.what for g in s.grants(last)] == [s.group_dn("c")]
+    assert [x.what for x in s.exceptions(last)] == [s.group_dn("a")]
