@@ -46,17 +46,17 @@ static int policy_in_txn(struct prov_write *w)
 
 	if (rc != LDAP_SUCCESS)
 		return prov_write_refuse(w, rc);
-	if (op->o_tag == LDAP_REQ_MODRDN && is_role(w->before)) {
-		prov_error_set(&w->err, PROV_EREFUSED,
-			"role \"%s\" cannot be renamed: accounts hold it by this name; add a new role and retire this one",
-			op->o_req_dn.bv_val);
-		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
-	}
 	if (op->o_tag == LDAP_REQ_MODIFY)
 		prov_write_note_mods(w, op->orm_modlist);
 	bool role = is_role(op->o_tag == LDAP_REQ_ADD ? op->ora_e : w->before);
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
+	if (op->o_tag == LDAP_REQ_MODRDN && is_role(w->before)) { /* now that he may know of it */
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"role \"%s\" cannot be renamed: accounts hold it by this name; add a new role and retire this one",
+			op->o_req_dn.bv_val);
+		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
+	}
 	if (!only_counters(op)) {
 		rc = compile(w);
 		if (rc == LDAP_SUCCESS && role)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "account.h"
+#include "convert.h"
 #include "schema.h"
 #include "txn.h"
 
@@ -19,6 +20,17 @@ void prov_session_touch(void)
 	atomic_fetch_add(&generation, 1);
 }
 
+/* Also a provState with an option (";lang-en") counts, as it does for the evaluator. */
+static bool state_blocks(Entry *e)
+{
+	for (Attribute *a = e->e_attrs; a; a = a->a_next)
+		for (unsigned i = 0; is_ad_subtype(a->a_desc, prov_ad.state) && i < a->a_numvals;
+			i++)
+			if (!prov_state_may_bind(prov_state_parse(prov_bv(a->a_vals[i]))))
+				return true;
+	return false;
+}
+
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn)
 {
 	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
@@ -28,11 +40,11 @@ bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval
 	/* Every bind asks: the entry is looked at where it lies, not copied. An account
 	 * without provState is active. */
 	op->o_bd->bd_info = bi;
-	int rc = bi->bi_entry_get_rw(op, ndn, NULL, prov_ad.state, 0, &e);
+	int rc = bi->bi_entry_get_rw(op, ndn, NULL, NULL, 0, &e);
 	if (rc == LDAP_NO_SUCH_OBJECT) { /* renamed or deleted meanwhile */
 		blocked = prov_account_scope(pi, ndn) && !be_isroot_dn(op->o_bd, ndn);
 	} else if (rc == LDAP_SUCCESS && e) {
-		blocked = !prov_state_may_bind(prov_account_state(e));
+		blocked = state_blocks(e);
 		bi->bi_entry_release_rw(op, e, 0);
 	}
 	op->o_bd->bd_info = saved;

@@ -34,7 +34,7 @@ def test_a_state_in_the_name_is_a_leaver_like_any_other(make_slapd):
     s = sales(make_slapd(provision={"provision-breaker": "1 3600"}))
     hr, ada = s.client(HR, "hr-secret"), s.client(s.person_dn("ada"), "ada-pw")
     hr.rename(s.person_dn("ada"), "uid=ada+provState=terminated")
-    assert ada.closed(), "his connection ends"
+    wait_until(ada.closed, 2)
     with refused(ldap.UNWILLING_TO_PERFORM, "breaker"):
         hr.rename(s.person_dn("bob"), "uid=bob+provState=terminated")
 
@@ -44,7 +44,7 @@ def test_a_renamed_account_does_not_keep_its_connection(slapd):
     c = slapd.client(slapd.person_dn("ada"), "ada-pw")
     slapd.admin.rename(slapd.person_dn("ada"), "uid=eva")
     slapd.leave("eva")
-    assert c.closed()
+    wait_until(c.closed, 2)
 
 
 def test_a_changed_uid_takes_the_unix_groups_along(slapd):
@@ -100,6 +100,7 @@ def test_who_may_not_write_learns_nothing_of_the_policy(make_slapd):
     c = s.client(s.person_dn("ada"), "ada-pw")
     tries = {"delete": lambda: c.delete(s.person_dn("bob")),
              "delete group": lambda: c.delete(s.group_dn("sales")),
+             "rename role": lambda: c.rename(s.role_dn("sales"), "cn=z"),
              "rename group": lambda: c.rename(s.group_dn("sales"), "cn=z"),
              "add": lambda: c.add(s.person_dn("new"), {"objectClass": "inetOrgPerson", "uid": "new", "cn": "n",
                                                        "sn": "n", "departmentNumber": "sales"})}
@@ -132,3 +133,9 @@ def test_taking_a_member_out_leaves_a_waiting_role_change_whole(slapd):
     assert [last in s.members(g) for g in "abc"] == [False, False, True]
     assert [g.what for g in s.grants(last)] == [s.group_dn("c")]
     assert [x.what for x in s.exceptions(last)] == [s.group_dn("a")]
+
+
+def test_a_state_with_an_option_locks_out_as_well(slapd):
+    slapd.account("ada")
+    slapd.admin.modify(slapd.person_dn("ada"), add={"provState;lang-en": "terminated"})
+    assert not slapd.may_bind("ada")
