@@ -142,6 +142,21 @@ static struct berval moved(struct prov_write *w, struct berval dn, struct berval
 	return out;
 }
 
+/* Accounts below are not evaluated one by one: they may move, but not out of the accounts. */
+static int stays_in_scope(struct prov_write *w, const struct below *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct berval to = moved(w, b->ndn[i], w->before->e_nname, w->new_ndn);
+		if (to.bv_val && prov_account_scope(w->pi, &to))
+			continue;
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"\"%s\" would leave provision-accounts and keep its access: move the accounts themselves",
+			b->dn[i].bv_val);
+		return LDAP_UNWILLING_TO_PERFORM;
+	}
+	return LDAP_SUCCESS;
+}
+
 /* Is this group taken away by the plan anyway? */
 static bool plan_removes(struct prov_write *w, struct prov_val gndn)
 {
@@ -295,6 +310,8 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 		rc = set_new_dn(w);
 		if (rc == LDAP_SUCCESS)
 			rc = look_below(w, b);
+		if (rc == LDAP_SUCCESS)
+			rc = stays_in_scope(w, b);
 		if (rc == LDAP_SUCCESS)
 			rc = decide_rename(w);
 		if (rc == LDAP_SUCCESS && (w->was || w->is))

@@ -139,3 +139,17 @@ def test_a_state_with_an_option_locks_out_as_well(slapd):
     slapd.account("ada")
     slapd.admin.modify(slapd.person_dn("ada"), add={"provState;lang-en": "terminated"})
     assert not slapd.may_bind("ada")
+
+
+def test_accounts_are_not_moved_out_of_the_policy_by_their_parent(slapd):
+    s = slapd
+    s.group("sales")
+    s.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    s.admin.add(f"ou=x,{PEOPLE}", {"objectClass": "organizationalUnit", "ou": "x"})
+    ada = f"uid=ada,ou=x,{PEOPLE}"
+    s.account(ada, departmentNumber="sales")
+    with refused(ldap.UNWILLING_TO_PERFORM, ada, "provision-accounts"):
+        s.admin.rename(f"ou=x,{PEOPLE}", "ou=x", ARCHIVE)
+    s.admin.rename(ada, "uid=ada", ARCHIVE)
+    assert s.members("sales") == []
+    s.admin.rename(f"ou=x,{PEOPLE}", "ou=x", ARCHIVE)
