@@ -3,6 +3,7 @@
  */
 #include "flow.h"
 
+#include "access.h"
 #include "account.h"
 #include "control.h"
 #include "convert.h"
@@ -28,19 +29,6 @@ static int apply_to_new_entry(struct prov_write *w, Entry *e)
 	return rc;
 }
 
-static bool may_add(Operation *op)
-{
-	Entry *parent = NULL;
-	struct berval pndn;
-
-	dnParent(&op->o_req_ndn, &pndn);
-	if (be_entry_get_rw(op, &pndn, NULL, NULL, 0, &parent) != LDAP_SUCCESS || !parent)
-		return be_isroot(op); /* no such parent: the backend's to say */
-	bool ok = access_allowed(op, parent, slap_schema.si_ad_children, NULL, ACL_WADD, NULL);
-	be_entry_release_r(op, parent);
-	return ok;
-}
-
 int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs)
 {
 	struct prov_write w;
@@ -57,13 +45,9 @@ int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs
 	}
 	w.is = true;
 	w.after = entry_dup(e); /* what the client wants; the entry itself is completed below */
-	if (!may_add(op)) { /* the backend says so, in its own words and before any policy shows */
-		if (prov_txn_run(w.txn) == LDAP_SUCCESS) {
-			prov_error_set(&w.err, PROV_EREFUSED, "no write access to the parent");
-			rc = prov_write_refuse(&w, LDAP_INSUFFICIENT_ACCESS);
-		} else {
-			rc = prov_write_refuse(&w, -1);
-		}
+	/* without a parent: the backend's to say */
+	if (!prov_access_parent(op, &op->o_req_ndn, ACL_WADD, be_isroot(op))) {
+		rc = prov_write_no_access(&w);
 		goto out;
 	}
 	rc = prov_write_evaluate(&w, PROV_OP_ADD);
@@ -154,26 +138,6 @@ static int old_uid_groups(struct prov_write *w, struct prov_membership **m, size
 	return prov_group_memberships(w->pi, w->op, none, was, &w->arena, m, n, &w->err);
 }
 
-static bool plan_removes(struct prov_write *w, struct prov_val gndn)
-{
-	for (size_t i = 0; i < w->plan.nmember; i++)
-		if (!w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, gndn))
-			return true;
-	return false;
-}
-
-static int follow_uid(struct prov_write *w, const struct prov_membership *m, size_t n)
-{
-	struct berval dn = w->before->e_name;
-	int rc = LDAP_SUCCESS;
-
-	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
-		if (!plan_removes(w, m[i].ndn))
-			rc = prov_group_rename(w->txn, &m[i], dn, dn, prov_account_uid(w->before),
-				prov_account_uid(w->after), &w->err);
-	return rc;
-}
-
 static int modify_in_txn(struct prov_write *w)
 {
 	Operation *op = w->op;
@@ -204,7 +168,8 @@ static int modify_in_txn(struct prov_write *w)
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
 	if (w->evaluated && w->before) {
-		rc = follow_uid(w, m, n);
+		rc = prov_write_follow_names(w, m, n, w->before->e_name,
+			prov_account_uid(w->before), prov_account_uid(w->after));
 		if (rc == LDAP_SUCCESS)
 			rc = prov_write_members(w, w->before->e_name, w->before->e_nname);
 		if (rc != LDAP_SUCCESS)

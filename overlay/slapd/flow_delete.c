@@ -4,26 +4,12 @@
  */
 #include "flow.h"
 
+#include "access.h"
 #include "account.h"
 #include "convert.h"
 #include "lookup.h"
 #include "schema.h"
 #include "write.h"
-
-/* May the client delete this entry? The backend asks the same later; a move must ask first. */
-static bool may_delete(Operation *op, Entry *e)
-{
-	Entry *parent = NULL;
-	struct berval pndn;
-	bool ok = access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WDEL, NULL);
-
-	dnParent(&e->e_nname, &pndn);
-	if (ok && be_entry_get_rw(op, &pndn, NULL, NULL, 0, &parent) == LDAP_SUCCESS && parent) {
-		ok = access_allowed(op, parent, slap_schema.si_ad_children, NULL, ACL_WDEL, NULL);
-		be_entry_release_r(op, parent);
-	}
-	return ok;
-}
 
 /* The account as it will be in the archive. */
 static int archived_copy(struct prov_write *w)
@@ -189,12 +175,8 @@ static int delete_in_txn(struct prov_write *w)
 
 	if (rc != LDAP_SUCCESS)
 		return prov_write_refuse(w, rc);
-	if (w->before && !may_delete(op, w->before)) { /* in the backend's own words */
-		if (prov_txn_run(w->txn) != LDAP_SUCCESS)
-			return prov_write_refuse(w, -1);
-		prov_error_set(&w->err, PROV_EREFUSED, "no write access to the entry");
-		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
-	}
+	if (w->before && !prov_access_entry(op, w->before, ACL_WDEL, ACL_WDEL))
+		return prov_write_no_access(w);
 	if (w->before) {
 		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
 		if (w->was)

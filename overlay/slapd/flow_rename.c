@@ -4,6 +4,7 @@
  */
 #include "flow.h"
 
+#include "access.h"
 #include "account.h"
 #include "convert.h"
 #include "journal.h"
@@ -157,28 +158,6 @@ static int stays_in_scope(struct prov_write *w, const struct below *b)
 	return LDAP_SUCCESS;
 }
 
-/* Is this group taken away by the plan anyway? */
-static bool plan_removes(struct prov_write *w, struct prov_val gndn)
-{
-	for (size_t i = 0; i < w->plan.nmember; i++)
-		if (!w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, gndn))
-			return true;
-	return false;
-}
-
-static int follow_memberships(struct prov_write *w, const struct prov_membership *m, size_t n,
-	struct berval old_dn, struct berval new_dn, struct berval old_uid, struct berval new_uid,
-	bool own)
-{
-	int rc = LDAP_SUCCESS;
-
-	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
-		if (!own || !plan_removes(w, m[i].ndn))
-			rc = prov_group_rename(w->txn, &m[i], old_dn, new_dn, old_uid, new_uid,
-				&w->err);
-	return rc;
-}
-
 /* Accounts below the renamed entry: the groups still hold their old names. */
 static int move_accounts_below(struct prov_write *w, const struct below *b)
 {
@@ -192,7 +171,9 @@ static int move_accounts_below(struct prov_write *w, const struct below *b)
 		if (rc != LDAP_SUCCESS)
 			break;
 		struct berval to = moved(w, b->dn[i], w->before->e_name, w->new_dn);
-		rc = follow_memberships(w, m, n, b->dn[i], to, b->uid[i], b->uid[i], false);
+		for (size_t k = 0; k < n && rc == LDAP_SUCCESS; k++)
+			rc = prov_group_rename(w->txn, &m[k], b->dn[i], to, b->uid[i], b->uid[i],
+				&w->err);
 	}
 	return rc;
 }
@@ -266,22 +247,6 @@ static int decide_rename(struct prov_write *w)
 	return rc;
 }
 
-/* May the client rename this entry? The backend asks the same later, and more. */
-static bool may_rename(Operation *op, Entry *e)
-{
-	Entry *parent = NULL;
-	struct berval pndn;
-	bool ok = access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WRITE, NULL);
-
-	dnParent(&e->e_nname, &pndn);
-	if (ok && be_entry_get_rw(op, &pndn, NULL, NULL, 0, &parent) == LDAP_SUCCESS && parent) {
-		ok = access_allowed(op, parent, slap_schema.si_ad_children, NULL,
-			op->orr_newSup ? ACL_WDEL : ACL_WRITE, NULL);
-		be_entry_release_r(op, parent);
-	}
-	return ok;
-}
-
 /* Who is connected under a name that is gone must bind anew. */
 static int cut_old_names(struct prov_write *w, const struct below *b)
 {
@@ -299,12 +264,10 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 	size_t n = 0;
 	int rc = prov_lookup_entry(w->pi, op, &op->o_req_ndn, &w->before);
 
-	if (rc == LDAP_SUCCESS && w->before && !may_rename(op, w->before)) {
-		if (prov_txn_run(w->txn) != LDAP_SUCCESS)
-			return prov_write_refuse(w, -1);
-		prov_error_set(&w->err, PROV_EREFUSED, "no write access to the entry");
-		return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
-	}
+	if (rc == LDAP_SUCCESS && w->before &&
+		!prov_access_entry(op, w->before, ACL_WRITE,
+			op->orr_newSup ? ACL_WDEL : ACL_WRITE)) /* the backend asks more */
+		return prov_write_no_access(w);
 	if (rc == LDAP_SUCCESS && w->before) {
 		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
 		rc = set_new_dn(w);
@@ -327,8 +290,8 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
 	if (w->before) {
-		rc = follow_memberships(w, m, n, w->before->e_name, w->new_dn,
-			prov_account_uid(w->before), prov_account_uid(w->after), true);
+		rc = prov_write_follow_names(w, m, n, w->new_dn, prov_account_uid(w->before),
+			prov_account_uid(w->after));
 		if (rc == LDAP_SUCCESS && w->evaluated)
 			rc = prov_write_members(w, w->new_dn, w->new_ndn);
 		if (rc == LDAP_SUCCESS)

@@ -50,13 +50,19 @@ void prov_write_close(struct prov_write *w)
 	prov_arena_dispose(&w->arena);
 }
 
+/* The new policy does not come into force. While the writer lock is held: nobody else may see it. */
+static void restore_policy(struct prov_write *w)
+{
+	if (!w->replaced)
+		return;
+	struct prov_snapshot *s = prov_snapshot_swap(w->pi, w->replaced);
+	w->replaced = NULL;
+	prov_snapshot_put(&s);
+}
+
 int prov_write_refuse(struct prov_write *w, int rc)
 {
-	if (w->replaced) { /* the new policy never came into force */
-		struct prov_snapshot *s = prov_snapshot_swap(w->pi, w->replaced);
-		w->replaced = NULL;
-		prov_snapshot_put(&s);
-	}
+	restore_policy(w);
 	prov_txn_abort(w->txn);
 	if (rc >= 0) {
 		char text[SLAP_TEXT_BUFLEN * 3];
@@ -71,6 +77,14 @@ int prov_write_refuse(struct prov_write *w, int rc)
 		prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);
 	}
 	return w->rs->sr_err;
+}
+
+int prov_write_no_access(struct prov_write *w)
+{
+	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+		return prov_write_refuse(w, -1);
+	prov_error_set(&w->err, PROV_EREFUSED, "no write access");
+	return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
 }
 
 int prov_write_begin(struct prov_write *w)
@@ -299,10 +313,10 @@ static int memberof_mods(struct prov_write *w, Modifications **list)
 	return LDAP_SUCCESS;
 }
 
-static bool plan_adds(struct prov_write *w, struct prov_val ndn)
+static bool plan_says(struct prov_write *w, struct prov_val ndn, bool add)
 {
 	for (size_t i = 0; i < w->plan.nmember; i++)
-		if (w->plan.member[i].add && prov_val_equal(w->plan.member[i].ndn, ndn))
+		if (w->plan.member[i].add == add && prov_val_equal(w->plan.member[i].ndn, ndn))
 			return true;
 	return false;
 }
@@ -316,7 +330,7 @@ static int memberof_already(struct prov_write *w, Modifications **list)
 		&w->arena, &m, &n, &w->err);
 
 	for (size_t i = 0; rc == LDAP_SUCCESS && i < n; i++)
-		if (!plan_adds(w, m[i].ndn))
+		if (!plan_says(w, m[i].ndn, true))
 			rc = prov_mods_append(w->op, list, LDAP_MOD_ADD, prov_ad.memberOf, &m[i].dn,
 				1, &w->err);
 	return rc;
@@ -419,6 +433,18 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 	return rc;
 }
 
+int prov_write_follow_names(struct prov_write *w, const struct prov_membership *m, size_t n,
+	struct berval new_dn, struct berval old_uid, struct berval new_uid)
+{
+	int rc = LDAP_SUCCESS;
+
+	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
+		if (!plan_says(w, m[i].ndn, false)) /* what the plan takes away needs no new name */
+			rc = prov_group_rename(w->txn, &m[i], w->before->e_name, new_dn, old_uid,
+				new_uid, &w->err);
+	return rc;
+}
+
 bool prov_write_may_manage(struct prov_write *w)
 {
 	Entry *e = w->before ? w->before : w->after;
@@ -476,17 +502,20 @@ int prov_write_note_state(struct prov_write *w)
 
 int prov_write_cut(struct prov_write *w, struct berval ndn)
 {
-	struct berval *cut = prov_arena_array(&w->arena, w->ncut + 1, sizeof(*cut));
-
-	if (!cut)
+	if ((w->ncut & (w->ncut - 1)) == 0) { /* grow at powers of two */
+		struct berval *cut =
+			prov_arena_array(&w->arena, w->ncut ? w->ncut * 2 : 1, sizeof(*cut));
+		if (!cut)
+			return LDAP_OTHER;
+		if (w->ncut)
+			memcpy(cut, w->cut, w->ncut * sizeof(*cut));
+		w->cut = cut;
+	}
+	struct berval *last = &w->cut[w->ncut];
+	last->bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
+	last->bv_len = ndn.bv_len;
+	if (!last->bv_val)
 		return LDAP_OTHER;
-	if (w->ncut)
-		memcpy(cut, w->cut, w->ncut * sizeof(*cut));
-	cut[w->ncut].bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
-	cut[w->ncut].bv_len = ndn.bv_len;
-	if (!cut[w->ncut].bv_val)
-		return LDAP_OTHER;
-	w->cut = cut;
 	w->ncut++;
 	w->states_changed = true;
 	return LDAP_SUCCESS;
@@ -554,11 +583,7 @@ static int answer_noop(struct prov_write *w)
 	struct prov_val json;
 	LDAPControl *ctrl = NULL;
 
-	if (w->replaced) { /* while the writer lock is held: nobody else may see it */
-		struct prov_snapshot *s = prov_snapshot_swap(w->pi, w->replaced);
-		w->replaced = NULL;
-		prov_snapshot_put(&s);
-	}
+	restore_policy(w);
 	prov_txn_abort(w->txn);
 	if (prov_control_plan(w->op) && !prov_write_may_manage(w)) {
 		prov_txn_reply(w->txn, w->rs, LDAP_INSUFFICIENT_ACCESS,

@@ -76,6 +76,13 @@ int prov_write_finish(struct prov_write *w, Entry *entry);
 /* May this identity cause one more leaver? LDAP_SUCCESS, or a refusal with w->err. */
 int prov_write_breaker(struct prov_write *w);
 
+/* Who may not write is refused by the backend, in its own words, before any policy shows. */
+int prov_write_no_access(struct prov_write *w);
+
+/* The account's DN or uid changes: its memberships follow, but those that the plan takes away. */
+int prov_write_follow_names(struct prov_write *w, const struct prov_membership *m, size_t n,
+	struct berval new_dn, struct berval old_uid, struct berval new_uid);
+
 /* After an evaluation: remember a change of state, cut whom it locks out, ask the breaker. */
 int prov_write_note_state(struct prov_write *w);
 /* Is the client the rootdn, or has manage access to the entry? Plan, adopt and override ask. */
