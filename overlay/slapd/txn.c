@@ -136,10 +136,13 @@ int prov_txn_run(struct prov_txn *t)
 	Operation *op = t->op;
 	slap_callback cb = { .sc_response = keep_answer, .sc_private = t };
 	slap_callback *saved = op->o_callback;
+	int noop = op->o_noop;
 	SlapReply rs = { REP_RESULT };
 
 	op->o_callback = &cb;
+	op->o_noop = 0; /* done as asked, so that all that follows is tried; then aborted */
 	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
+	op->o_noop = noop;
 	op->o_callback = saved;
 	if (t->answered && t->err == LDAP_SUCCESS && !BER_BVISEMPTY(&op->o_csn)) {
 		slap_graduate_commit_csn(op);

@@ -93,6 +93,16 @@ def test_a_refused_write_is_refused_with_no_op_too(s):
         s.set("ada", title="Dr", controls=[control(NOOP)])
 
 
+@pytest.mark.parametrize("call", [
+    lambda s, c: s.role("odd", provAssignFilter="(broken", controls=c),
+    lambda s, c: s.admin.modify(s.role_dn("sales"), add={"provAssignFilter": "(broken"}, controls=c),
+])
+def test_a_refused_role_is_refused_with_no_op_too(s, call):
+    with refused(ldap.CONSTRAINT_VIOLATION, "filter"):
+        call(s, [control(NOOP)])
+    simulate(s, lambda c: s.role("new", controls=c))
+
+
 def test_the_plan_control_tells_what_would_happen(s):
     plan = simulate(s, lambda c: s.set("ada", departmentNumber="it", controls=c), control(PLAN))
     assert plan["roles"] == {"gained": [s.role_dn("it")], "lost": [s.role_dn("sales")]}
