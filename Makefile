@@ -141,7 +141,7 @@ $(1)/bin/test_%: $(1)/tests/unit/test_%.o $$(call objects,$(1),$$(SRC_support)) 
 	@echo "  LINK $$@"
 	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ -lcmocka $$(LIBS_tools)
 $(1)/bin/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/tests/fuzz/driver.o \
-		$(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
+		$$(call objects,$(1),$$(SRC_support)) $(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
 	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ $$(LIBS_tools)
@@ -205,7 +205,7 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c FORCE
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(FLAGS) $(NAMES) -Wno-missing-prototypes -O1 -g -fsanitize=fuzzer,address,undefined \
-		$(INC_fuzz) -o $@ $< $(SRC_core) $(SRC_store) \
+		$(INC_fuzz) -o $@ $< $(SRC_support) $(SRC_core) $(SRC_store) \
 		$(filter-out %/main.c,$(SRC_common) $(SRC_provd) $(SRC_provctl)) $(LIBS_tools)
 
 fuzz: $(FUZZ:%=build/fuzz/%)

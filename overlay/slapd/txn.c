@@ -136,7 +136,7 @@ int prov_txn_run(struct prov_txn *t)
 	Operation *op = t->op;
 	slap_callback cb = { .sc_response = keep_answer, .sc_private = t };
 	slap_callback *saved = op->o_callback;
-	int noop = op->o_noop;
+	char noop = op->o_noop;
 	SlapReply rs = { REP_RESULT };
 
 	op->o_callback = &cb;
