@@ -79,7 +79,7 @@ help:
 	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
 	@echo "make check-slapd  black-box tests against the installed slapd"
 	@echo "make check-crash  slapd and provd killed under load (ROUNDS=100 for the long run)"
-	@echo "make check-soak   hours of load (not part of make test)"
+	@echo "make check-soak   the crash test, PROV_CRASH_ROUNDS=1000 kills (not part of make test)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        one table: bare slapd, the stock stack, this overlay"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"

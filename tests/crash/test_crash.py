@@ -1,6 +1,6 @@
 """slapd is killed (kill -9) under 8 writers, round after round; each time everything must agree.
 
-PROV_CRASH_ROUNDS=100 for the long run (10 otherwise), PROV_CRASH_SEED to repeat one.
+PROV_CRASH_ROUNDS=100 for more (10 otherwise; make check-soak: 1000), PROV_CRASH_SEED to repeat one.
 """
 
 import os
