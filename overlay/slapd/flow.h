@@ -30,5 +30,11 @@ int prov_group_taken(struct prov_write *w, struct berval dn, struct berval ndn, 
 	struct berval gndn);
 /* memberOf of everybody in this group: add it, take it, or (new_dn not empty) rename it. */
 int prov_group_members_follow(struct prov_write *w, Entry *group, bool add, struct berval new_dn);
+/* Does this change write members? */
+bool prov_group_touched(Modifications *mods);
+/* The client's modify of this entry is done: what its members owe to that. */
+int prov_group_changed(struct prov_write *w, Entry *before);
+/* The same for an entry that was added. */
+int prov_group_added(struct prov_write *w, Entry *e);
 
 #endif

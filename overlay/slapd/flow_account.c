@@ -65,6 +65,8 @@ int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs
 	w.after = entry_dup(e);
 	prov_convert_entry(w.after, &w.arena, &w.pafter);
 	rc = prov_write_members(&w, e->e_name, e->e_nname);
+	if (rc == LDAP_SUCCESS)
+		rc = prov_group_added(&w, e); /* it may be a group, too */
 	rc = rc == LDAP_SUCCESS ? prov_write_finish(&w, w.after) : prov_write_refuse(&w, rc);
 out:
 	prov_write_close(&w);
@@ -175,7 +177,9 @@ static int modify_in_txn(struct prov_write *w)
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
 	}
-	return prov_write_finish(w, w->before);
+	if (w->before && prov_group_touched(op->orm_modlist))
+		rc = prov_group_changed(w, w->before);
+	return rc == LDAP_SUCCESS ? prov_write_finish(w, w->before) : prov_write_refuse(w, rc);
 }
 
 int prov_flow_account_modify(struct prov_instance *pi, Operation *op, SlapReply *rs)

@@ -244,26 +244,51 @@ static bool wants_whole(Modifications *mods)
 	return false;
 }
 
-/* A replaced list is compared whole; named values need no reading of the group. */
-static int members_changed(struct prov_write *w, bool whole)
+static int compare(struct prov_write *w, Entry *before, Entry *after)
 {
 	static const enum prov_group_kind kinds[] = { PROV_GROUP_MEMBER, PROV_GROUP_UNIQUE,
 		PROV_GROUP_UID };
+	int rc = LDAP_SUCCESS;
+
+	for (int i = 0; i < 3 && rc == LDAP_SUCCESS; i++) {
+		AttributeDescription *ad = prov_group_attr(kinds[i]);
+		Attribute *was = ad ? attr_find(before->e_attrs, ad) : NULL;
+		Attribute *is = ad ? attr_find(after->e_attrs, ad) : NULL;
+		rc = difference(w, was, is, false, kinds[i]);
+		if (rc == LDAP_SUCCESS)
+			rc = difference(w, is, was, true, kinds[i]);
+	}
+	return rc;
+}
+
+bool prov_group_touched(Modifications *mods)
+{
+	for (Modifications *m = mods; m; m = m->sml_next)
+		if (prov_group_kind_of_attr(m->sml_desc) != PROV_GROUP_NONE)
+			return true;
+	return false;
+}
+
+int prov_group_changed(struct prov_write *w, Entry *before)
+{
+	Entry *after = NULL;
+	int rc = prov_lookup_entry(w->pi, w->op, &w->op->o_req_ndn, &after);
+
+	if (rc == LDAP_SUCCESS && after)
+		rc = compare(w, before, after);
+	if (after)
+		entry_free(after);
+	return rc;
+}
+
+/* A replaced list is compared whole; named values need no reading of the group. */
+static int members_changed(struct prov_write *w, bool whole)
+{
 	Operation *op = w->op;
 	int rc = LDAP_SUCCESS;
 
-	if (whole) {
-		rc = prov_lookup_entry(w->pi, op, &op->o_req_ndn, &w->after);
-		for (int i = 0; i < 3 && rc == LDAP_SUCCESS && w->after && w->before; i++) {
-			AttributeDescription *ad = prov_group_attr(kinds[i]);
-			Attribute *was = ad ? attr_find(w->before->e_attrs, ad) : NULL;
-			Attribute *is = ad ? attr_find(w->after->e_attrs, ad) : NULL;
-			rc = difference(w, was, is, false, kinds[i]);
-			if (rc == LDAP_SUCCESS)
-				rc = difference(w, is, was, true, kinds[i]);
-		}
-		return rc;
-	}
+	if (whole)
+		return w->before ? prov_group_changed(w, w->before) : LDAP_SUCCESS;
 	for (Modifications *m = op->orm_modlist; m && rc == LDAP_SUCCESS; m = m->sml_next) {
 		enum prov_group_kind kind = prov_group_kind_of_attr(m->sml_desc);
 		if (kind != PROV_GROUP_NONE)
@@ -320,21 +345,27 @@ int prov_group_members_follow(struct prov_write *w, Entry *group, bool add, stru
 	return rc;
 }
 
-static int group_add_in_txn(struct prov_write *w)
+int prov_group_added(struct prov_write *w, Entry *e)
 {
-	Entry *e = w->op->ora_e;
 	struct berval none = BER_BVNULL;
 
-	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
-		return prov_write_refuse(w, -1);
 	for (int k = PROV_GROUP_MEMBER; k <= PROV_GROUP_UID; k++) {
 		AttributeDescription *ad = prov_group_attr(k);
 		Attribute *a = ad ? attr_find(e->e_attrs, ad) : NULL;
 		for (unsigned i = 0; a && i < a->a_numvals; i++)
 			if (prov_write_note_member(w, a->a_vals[i], true) != LDAP_SUCCESS)
-				return prov_write_refuse(w, LDAP_OTHER);
+				return LDAP_OTHER;
 	}
-	int rc = prov_group_members_follow(w, e, true, none);
+	return prov_group_members_follow(w, e, true, none);
+}
+
+static int group_add_in_txn(struct prov_write *w)
+{
+	Entry *e = w->op->ora_e;
+
+	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
+		return prov_write_refuse(w, -1);
+	int rc = prov_group_added(w, e);
 	return rc == LDAP_SUCCESS ? prov_write_finish(w, e) : prov_write_refuse(w, rc);
 }
 

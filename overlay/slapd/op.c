@@ -80,14 +80,6 @@ int prov_op_add(Operation *op, SlapReply *rs)
 	return SLAP_CB_CONTINUE;
 }
 
-static bool touches_members(Modifications *mods)
-{
-	for (; mods; mods = mods->sml_next)
-		if (prov_group_kind_of_attr(mods->sml_desc) != PROV_GROUP_NONE)
-			return true;
-	return false;
-}
-
 /* Members are written on something that is an account, or becomes one: the account's flow. */
 static bool on_account(struct prov_instance *pi, Operation *op)
 {
@@ -132,7 +124,7 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 		return prov_flow_policy(pi, op, rs);
 	if (is_bookkeeping(op))
 		return SLAP_CB_CONTINUE;
-	if (touches_members(op->orm_modlist) && !on_account(pi, op))
+	if (prov_group_touched(op->orm_modlist) && !on_account(pi, op))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
 		return prov_flow_account_modify(pi, op, rs);

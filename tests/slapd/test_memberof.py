@@ -173,3 +173,18 @@ def test_everything_at_once_agrees_in_the_end(s):
     s.admin.delete(s.person_dn("u7"))
     s.admin.rename(s.person_dn("u9"), "uid=u9x")
     agree(s)
+
+
+def test_an_entry_that_is_account_and_group_at_once(s):
+    team = s.person_dn("team")
+    s.admin.add(team, {"objectClass": ["inetOrgPerson", "extensibleObject"], "uid": "team", "cn": "team", "sn": "t",
+                       "member": [s.person_dn("ada"), s.person_dn("bob")]})
+    agree(s)
+    assert s.admin.get(s.person_dn("ada"), "memberOf")["memberOf"] == [team]
+    s.admin.modify(team, add={"member": s.person_dn("carl")}, delete={"member": s.person_dn("ada")})
+    agree(s)
+    s.admin.modify(team, replace={"member": [team, s.person_dn("ada")], "title": "x"})
+    agree(s)
+    assert s.admin.get(team, "memberOf")["memberOf"] == [team]
+    s.admin.modify(team, delete={"member": None})
+    agree(s)
