@@ -60,7 +60,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-crash check-fuzz check-soak demo bench \
-	lint fuzz install clean clean-all help unit-programs fuzz-programs includes FORCE
+	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -198,6 +198,12 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
+
+# what others have written and the tests deliver to
+build/node/stamp: $(wildcard tests/node/*)
+	@scripts/node-modules.sh
+node-modules: build/node/stamp
+	@echo "made: build/node"
 
 # Real fuzzing needs clang's libFuzzer; replaying the corpora does not.
 FUZZ_SECONDS ?= 60

@@ -11,7 +11,7 @@ wanted=$(sed 's/#.*//' packages.txt)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=
-	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 \
+	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 node:nodejs npm:npm \
 		mandoc:mandoc clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck; do
 		PATH=$PATH:/usr/sbin:/usr/libexec command -v "${program%%:*}" >/dev/null ||
 			missing="$missing ${program##*:}"
@@ -38,6 +38,8 @@ fi
 
 missing=
 for package in $wanted; do
+	# a nodejs from elsewhere than Debian brings npm along, and conflicts with Debian's
+	[ "$package" = npm ] && command -v npm >/dev/null && continue
 	# shellcheck disable=SC2016 # dpkg-query expands it
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
 		missing="$missing $package"

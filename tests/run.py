@@ -159,6 +159,7 @@ def pytest(folder, count, timeout, args=(), env=None):
 
 
 def step_slapd(count):
+    make("node-modules", count)
     pytest("slapd", count, 1200)
 
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const known_types[] = { "exec", NULL };
+#include "connector_kind.h"
 
 struct reader {
 	const struct prov_entry *e;
@@ -105,6 +105,43 @@ static int read_attributes(const struct reader *r, struct prov_connector *c)
 	return 0;
 }
 
+static int read_option(const struct reader *r, const struct prov_connector_kind *kind,
+	struct prov_val v, struct prov_connector_option *out)
+{
+	const char *eq = v.len ? memchr(v.data, '=', v.len) : NULL;
+	char why[160];
+
+	if (!eq || eq == v.data || eq + 1 == v.data + v.len)
+		return complain(r, "provOption", "is not of the form name=value");
+	size_t n = (size_t)(eq - v.data);
+	if (!prov_connector_kind_has(kind, v.data, n)) {
+		snprintf(why, sizeof(why), "a %s connector has no option \"%.*s\"", kind->name,
+			n > 60 ? 60 : (int)n, v.data);
+		return complain(r, "provOption", why);
+	}
+	out->name = prov_arena_strndup(r->arena, v.data, n);
+	out->value = prov_arena_strndup(r->arena, eq + 1, v.len - n - 1);
+	return out->name && out->value ? 0 : PROV_ENOMEM;
+}
+
+static int read_options(const struct reader *r, const struct prov_connector_kind *kind,
+	struct prov_connector *c)
+{
+	const struct prov_attr *a = attr(r, "provOption");
+
+	if (!a || !a->n)
+		return 0;
+	c->option = prov_arena_array(r->arena, a->n, sizeof(*c->option));
+	if (!c->option)
+		return PROV_ENOMEM;
+	for (size_t i = 0; i < a->n; i++) {
+		int rc = read_option(r, kind, a->val[i], &c->option[c->noption++]);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int read_type(const struct reader *r, struct prov_connector *c)
 {
 	char why[160];
@@ -115,12 +152,26 @@ static int read_type(const struct reader *r, struct prov_connector *c)
 		return complain(r, "provConnectorType", "is missing");
 	if (!c->target || !*c->target)
 		return complain(r, "provTarget", "is missing");
-	for (int i = 0; known_types[i]; i++)
-		if (strcmp(c->type, known_types[i]) == 0)
-			return 0;
-	snprintf(why, sizeof(why), "\"%.60s\" is not supported by this version (it knows: exec)",
-		c->type);
-	return complain(r, "provConnectorType", why);
+	const struct prov_connector_kind *kind = prov_connector_kind(c->type);
+	if (!kind) {
+		snprintf(why, sizeof(why),
+			"\"%.60s\" is not supported by this version (it knows: %s)", c->type,
+			prov_connector_kinds());
+		return complain(r, "provConnectorType", why);
+	}
+	const char *bad = kind->target(c->target);
+	if (bad)
+		return complain(r, "provTarget", bad);
+	if (kind->secret && !c->secret_file) {
+		snprintf(why, sizeof(why), "is missing: a %s connector signs what it sends",
+			c->type);
+		return complain(r, "provSecretFile", why);
+	}
+	if (c->secret_file && *c->secret_file != '/' &&
+		strncmp(c->secret_file, "credential:", 11) != 0)
+		return complain(r, "provSecretFile",
+			"is neither an absolute path nor credential:NAME");
+	return read_options(r, kind, c);
 }
 
 static int read_filter(const struct reader *r, struct prov_connector *c)
@@ -178,6 +229,14 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 	if (rc == 0)
 		*out = c;
 	return rc;
+}
+
+const char *prov_connector_option(const struct prov_connector *c, const char *name)
+{
+	for (size_t i = 0; i < c->noption; i++)
+		if (strcmp(c->option[i].name, name) == 0)
+			return c->option[i].value;
+	return NULL;
 }
 
 bool prov_connector_wants(const struct prov_connector *c, const char *type,

@@ -11,6 +11,10 @@
 #include "error.h"
 #include "filter.h"
 
+struct prov_connector_option {
+	const char *name, *value;
+};
+
 struct prov_connector {
 	const char *name; /* cn */
 	struct prov_val dn, ndn;
@@ -22,6 +26,8 @@ struct prov_connector {
 	size_t nattr;
 	const struct prov_type **attr; /* may leave */
 	const char *secret_file;
+	size_t noption;
+	struct prov_connector_option *option; /* provOption: "name=value" */
 	bool enabled;
 	unsigned timeout;      /* seconds per attempt, default 30 */
 	unsigned max_attempts; /* then parked, default 20 */
@@ -31,9 +37,12 @@ struct prov_connector {
 
 /* From the entry's attributes. PROV_EINVAL names the attribute and the reason; an
  * attribute that is secret (userPassword ...) in provAttribute is refused. Unknown
- * connector types are refused; this build knows exec (see prov_connector_types). */
+ * kinds, and options that the kind does not have, are refused (connector_kind.h). */
 int prov_connector_compile(const struct prov_entry *e, const struct prov_schema *schema,
 	struct prov_arena *arena, struct prov_connector **out, struct prov_error *err);
+
+/* The value of the first option of that name, or NULL. */
+const char *prov_connector_option(const struct prov_connector *c, const char *name);
 
 /* Does it want this event type for an account that was `before` and is `after`
  * (either may be NULL)? A connector hears of an account that leaves its filter. */

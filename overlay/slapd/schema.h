@@ -16,7 +16,8 @@ struct prov_ads {
 		*changeFrom, *changeVia, *changeReason, *createId, *createTime, *createBy,
 		*createAuth, *createFrom, *createVia, *createReason, *poolNext, *poolMax,
 		*poolRange, *sodRole, *sodLimit, *connectorType, *target, *event, *filter,
-		*attribute, *secretFile, *enabled, *timeout, *maxAttempts, *maxAge, *concurrency;
+		*attribute, *secretFile, *enabled, *timeout, *maxAttempts, *maxAge, *concurrency,
+		*option;
 	/* under cn=monitor */
 	AttributeDescription *monFollowPending, *monFollowDone, *monFollowTotal, *monBacklog,
 		*monPolicyGeneration, *monPolicyError, *monRelayed, *monInfo;

@@ -156,6 +156,8 @@ static const struct {
 	{ AT("53", "provConcurrency", "Accounts whose events are delivered at the same time",
 		  INTEGER SINGLE),
 		&prov_ad.concurrency },
+	{ AT("62", "provOption", "Setting of this kind of connector: name=value", EXACT),
+		&prov_ad.option },
 	/* cn=Monitor */
 	{ AT("54", "provMonitorFollowPending", "Accounts that still have to follow a policy change",
 		  INTEGER SINGLE MONITOR),
@@ -212,7 +214,7 @@ static struct {
 	{ OC("5", "provConnector", "Connected system that hears of events",
 		  "STRUCTURAL MUST cn MAY ( description $ provConnectorType $ provTarget $ provEvent $ "
 		  "provFilter $ provAttribute $ provSecretFile $ provEnabled $ provTimeout $ "
-		  "provMaxAttempts $ provMaxAge $ provConcurrency )"),
+		  "provMaxAttempts $ provMaxAge $ provConcurrency $ provOption )"),
 		{ NULL }, &prov_ad.oc_connector, false },
 	{ OC("6", "provMonitor", "Figures of the overlay under cn=Monitor",
 		  "AUXILIARY MAY ( provMonitorFollowPending $ provMonitorFollowDone $ "

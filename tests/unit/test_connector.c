@@ -91,6 +91,24 @@ static void patterns_and_filters_choose(void **state)
 	prov_arena_dispose(&a);
 }
 
+#define WEB(target) "cn: hr", "provConnectorType: webhook", "provTarget: " target
+
+static void a_webhook_has_options(void **state)
+{
+	struct prov_arena a = PROV_ARENA_INIT;
+	struct prov_connector *c;
+
+	(void)state;
+	assert_int_equal(compile(&a, &c, NULL,
+				 LINES(WEB("https://h:8443/in?x=1"), "provSecretFile: /etc/s",
+					 "provOption: ca=/etc/ca.pem", "provOption: key=/a=b")),
+		0);
+	assert_string_equal(prov_connector_option(c, "ca"), "/etc/ca.pem");
+	assert_string_equal(prov_connector_option(c, "key"), "/a=b");
+	assert_null(prov_connector_option(c, "cert"));
+	prov_arena_dispose(&a);
+}
+
 static void bad_entries_are_refused_and_named(void **state)
 {
 	static const struct {
@@ -100,6 +118,13 @@ static void bad_entries_are_refused_and_named(void **state)
 		{ { "cn: hr", "provTarget: /x" }, "provConnectorType" },
 		{ { "cn: hr", "provConnectorType: pigeon", "provTarget: /x" }, "pigeon" },
 		{ { "provConnectorType: exec", "provTarget: /x" }, "cn" },
+		{ { EXEC, "provOption: ca=/x" }, "no option \"ca\"" },
+		{ { WEB("http://h/"), "provSecretFile: /s" }, "https://" },
+		{ { WEB("https://"), "provSecretFile: /s" }, "host" },
+		{ { WEB("https://:443/"), "provSecretFile: /s" }, "host" },
+		{ { WEB("https://a:b@h/"), "provSecretFile: /s" }, "password" },
+		{ { WEB("https://h/"), "provSecretFile: s" }, "absolute" },
+		{ { WEB("https://h/") }, "provSecretFile" },
 		{ { EXEC, "provTimeout: 0" }, "provTimeout" },
 		{ { EXEC, "provTimeout: 3601" }, "provTimeout" },
 		{ { EXEC, "provConcurrency: 257" }, "provConcurrency" },
@@ -130,6 +155,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(what_is_set_is_taken),
 		cmocka_unit_test(patterns_and_filters_choose),
+		cmocka_unit_test(a_webhook_has_options),
 		cmocka_unit_test(bad_entries_are_refused_and_named),
 	};
 

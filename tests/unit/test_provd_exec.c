@@ -34,7 +34,7 @@ static int start(const char *script, const char *body, int64_t timeout, struct p
 }
 
 /* Wait as the loop does. */
-static void await(struct prov_exec *x, struct prov_exec_result *r)
+static void await(struct prov_exec *x, struct prov_result *r)
 {
 	memset(r, 0, sizeof(*r));
 	while (!prov_exec_poll(x, clock_ms(), r)) {
@@ -46,7 +46,7 @@ static void await(struct prov_exec *x, struct prov_exec_result *r)
 	}
 }
 
-static void run(const char *script, const char *body, int64_t timeout, struct prov_exec_result *r)
+static void run(const char *script, const char *body, int64_t timeout, struct prov_result *r)
 {
 	struct prov_exec *x = NULL;
 	assert_int_equal(start(script, body, timeout, &x), 0);
@@ -76,7 +76,7 @@ static void the_exit_status_decides(void **state)
 		{ "kill -9 $$", PROV_OUTCOME_FAILED, "ended by signal 9" },
 	};
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct prov_exec_result r;
+		struct prov_result r;
 		run(t[i].script, "{}", 10000, &r);
 		assert_int_equal(r.outcome, t[i].outcome);
 		assert_string_equal(r.error, t[i].error);
@@ -86,7 +86,7 @@ static void the_exit_status_decides(void **state)
 static void the_event_comes_on_standard_input_whole(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	size_t len = 3000000; /* more than any pipe holds */
 	char *body = malloc(len + 1);
 	assert_non_null(body);
@@ -102,7 +102,7 @@ static void the_event_comes_on_standard_input_whole(void **state)
 static void the_environment_is_what_was_given_and_nothing_else(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	setenv("SECRET", "1", 1);
 	run("env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD= | sort | tr '\\n' ' '; pwd; exit 1",
 		"{}", 10000, &r);
@@ -112,7 +112,7 @@ static void the_environment_is_what_was_given_and_nothing_else(void **state)
 static void no_descriptor_of_ours_gets_through(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	int fd[2];
 	assert_int_equal(pipe(fd), 0);
 	run("ls /proc/self/fd | tr '\\n' ' '; exit 1", "{}", 10000, &r);
@@ -125,7 +125,7 @@ static void no_descriptor_of_ours_gets_through(void **state)
 static void too_long_a_run_is_stopped_with_all_its_children(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	char path[] = "/tmp/provd-exec-XXXXXX", script[300];
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
@@ -154,7 +154,7 @@ static void too_long_a_run_is_stopped_with_all_its_children(void **state)
 static void a_program_that_ignores_sigterm_is_killed(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	int64_t begun = clock_ms();
 	run("trap '' TERM; while :; do sleep 0.1; done", "{}", 100, &r);
 	assert_int_equal(r.outcome, PROV_OUTCOME_FAILED);
@@ -164,7 +164,7 @@ static void a_program_that_ignores_sigterm_is_killed(void **state)
 static void endless_output_costs_no_memory_and_ends_with_the_time_limit(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	run("exec yes 0123456789", "{}", 400, &r);
 	assert_int_equal(r.outcome, PROV_OUTCOME_FAILED);
 	assert_string_equal(r.error, "no end within 0 s, stopped: 0123456789");
@@ -176,7 +176,7 @@ static void endless_output_costs_no_memory_and_ends_with_the_time_limit(void **s
 static void a_background_process_is_not_waited_for(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	int64_t begun = clock_ms();
 	run("sleep 5 & exit 0", "{}", 10000, &r);
 	assert_int_equal(r.outcome, PROV_OUTCOME_DONE);
@@ -222,7 +222,7 @@ static void out_of_descriptors_is_our_own_trouble(void **state)
 static void signals_we_block_or_ignore_reach_the_program(void **state)
 {
 	(void)state;
-	struct prov_exec_result r;
+	struct prov_result r;
 	sigset_t set, before;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);

@@ -4,7 +4,7 @@
  * Directory values may be any bytes, JSON strings may not: prov_json_text() gives a
  * string for UTF-8 and {"base64": "..."} for the rest, so nothing is lost. Functions
  * that build return NULL when there is no memory; jansson's *_new() setters take
- * that and fail, and prov_json_line() reports it.
+ * that and fail, and prov_json_line_take() reports it.
  */
 #ifndef PROV_JSONOUT_H
 #define PROV_JSONOUT_H

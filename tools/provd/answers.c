@@ -5,6 +5,8 @@
  *   {"cmd":"retry","connector":NAME[,"seq":N]}                 without seq: all
  *   {"cmd":"drop","connector":NAME[,"seq":N],"reason":TEXT}
  *   {"cmd":"reload"}
+ *   {"cmd":"test","connector":NAME}       begins; {"test":ID}
+ *   {"cmd":"tested","test":ID}            {"done":false}, or the outcome
  *
  * Every reply has "ok"; a false one has "error" and "code" (a name for programs).
  */
@@ -51,6 +53,8 @@ static const char *state_name(const struct channel *ch, const struct prov_queue_
 		return "unusable";
 	if (!ch->conn->c->enabled)
 		return "disabled";
+	if (ch->refused)
+		return "refused";
 	return q->held_until > provd_wall() ? "throttled" : "enabled";
 }
 
@@ -114,14 +118,44 @@ static json_t *change(struct provd *p, const json_t *request, const char *reason
 		: prov_progress_retry(p->delivery, name, ch->q, which, provd_wall(), &n, &err);
 	if (rc)
 		return refuse_error(&err);
-	if (!reason)
+	if (!reason) {
 		ch->rows_in = false; /* load them */
+		ch->refused = false;
+	}
 	char clean[256];
 	snprintf(clean, sizeof(clean), "%s", reason ? reason : "");
 	prov_log_clean(clean);
 	prov_log(LOG_INFO, "event=%s connector=%s seq=%llu count=%u reason=\"%s\"",
 		reason ? "drop" : "retry", name, (unsigned long long)which, n, clean);
 	return json_pack("{s:b,s:i}", "ok", 1, "count", (int)n);
+}
+
+static json_t *test(struct provd *p, const json_t *request)
+{
+	struct prov_error err = { 0 };
+	const char *name = json_string_value(json_object_get(request, "connector"));
+	struct channel *ch = name ? provd_channel_find(p, name) : NULL;
+
+	if (!ch || !ch->conn)
+		return refuse("noSuchConnector", "no such connector");
+	if (!ch->conn->c)
+		return refuse("unusable", ch->conn->problem);
+	const char *id = provd_jobs_test(p, ch, &err);
+	return id ? json_pack("{s:b,s:s}", "ok", 1, "test", id) : refuse("failed", err.text);
+}
+
+static json_t *tested(const struct provd *p, const json_t *request)
+{
+	const char *id = json_string_value(json_object_get(request, "test"));
+	const struct provd_test *t = id && *id ? provd_jobs_tested(p, id) : NULL;
+
+	if (!t)
+		return refuse("noSuchTest", "no such test");
+	if (!t->done)
+		return json_pack("{s:b,s:b}", "ok", 1, "done", 0);
+	return json_pack("{s:b,s:b,s:s,s:s,s:s,s:I}", "ok", 1, "done", 1, "outcome",
+		prov_outcome_name(t->result.outcome), "error", t->result.error, "reply",
+		t->result.reply, "ms", (json_int_t)t->result.ms);
 }
 
 json_t *provd_answer(void *ctx, const json_t *request)
@@ -132,6 +166,10 @@ json_t *provd_answer(void *ctx, const json_t *request)
 		return refuse("badRequest", "\"cmd\" is missing");
 	if (!strcmp(cmd, "status"))
 		return status(p);
+	if (!strcmp(cmd, "test"))
+		return test(p, request);
+	if (!strcmp(cmd, "tested"))
+		return tested(p, request);
 	if (!strcmp(cmd, "reload")) {
 		p->reload = true;
 		p->reload_at = 0;
@@ -145,5 +183,5 @@ json_t *provd_answer(void *ctx, const json_t *request)
 			return refuse("badRequest", "\"reason\" is missing");
 		return change(p, request, reason);
 	}
-	return refuse("badRequest", "unknown \"cmd\": status, retry, drop, reload");
+	return refuse("badRequest", "unknown \"cmd\": status, retry, drop, reload, test, tested");
 }

@@ -23,7 +23,7 @@ struct channel *provd_channel_find(const struct provd *p, const char *name)
 
 bool provd_channel_usable(const struct channel *ch)
 {
-	return ch->conn && ch->conn->c && ch->conn->c->enabled;
+	return ch->conn && ch->conn->c && ch->conn->c->enabled && !ch->refused;
 }
 
 /* Progress of another outbox (the state directory was made anew, or restored from an
@@ -124,6 +124,8 @@ static void set_connector(struct channel *ch, struct provd_connector *conn)
 {
 	struct provd_connector *was = ch->conn;
 	ch->conn = conn;
+	if (was && conn && strcmp(was->csn, conn->csn) != 0)
+		ch->refused = false; /* somebody has looked after it */
 	announce(ch, was);
 	provd_connector_free(&was);
 	if (!conn || !conn->c)

@@ -30,12 +30,20 @@ struct provd_loader {
 void provd_connector_free(struct provd_connector **cp)
 {
 	struct provd_connector *c = *cp;
-	if (!c)
+	*cp = NULL;
+	if (!c || --c->holders)
 		return;
+	if (c->ops && c->self)
+		c->ops->close(c->self);
 	prov_arena_dispose(&c->arena);
 	free(c->argv);
 	free(c);
-	*cp = NULL;
+}
+
+struct provd_connector *provd_connector_hold(struct provd_connector *c)
+{
+	c->holders++;
+	return c;
 }
 
 void provd_connectors_free(struct provd_connectors **sp)
@@ -109,6 +117,13 @@ static int copy_entry(LDAP *ld, LDAPMessage *m, const struct prov_schema *schema
 	return rc;
 }
 
+static int open_kind(struct provd_connector *c, struct prov_error *err)
+{
+	c->ops = prov_kind_find(c->c->type);
+	return c->ops ? c->ops->open(c->c, &c->self, err)
+		      : prov_argv_split(c->c->target, &c->argv, err);
+}
+
 /* What is wrong with one entry stays with that entry. */
 static int load_one(LDAP *ld, LDAPMessage *m, const struct prov_schema *schema,
 	struct provd_connector **out)
@@ -119,16 +134,19 @@ static int load_one(LDAP *ld, LDAPMessage *m, const struct prov_schema *schema,
 	*out = c;
 	if (!c)
 		return PROV_ENOMEM;
-	char *cn = prov_ldap_first(ld, m, "cn");
+	c->holders = 1;
+	char *cn = prov_ldap_first(ld, m, "cn"), *csn = prov_ldap_first(ld, m, "entryCSN");
 	snprintf(c->name, sizeof(c->name), "%s", cn ? cn : "");
+	snprintf(c->csn, sizeof(c->csn), "%s", csn ? csn : "");
 	free(cn);
+	free(csn);
 	int rc = copy_entry(ld, m, schema, &c->arena, &e);
 	if (rc)
 		return rc;
 	rc = prov_connector_compile(&e, schema, &c->arena, &c->c, &err);
 	if (!rc) {
 		snprintf(c->name, sizeof(c->name), "%s", c->c->name);
-		rc = prov_argv_split(c->c->target, &c->argv, &err);
+		rc = open_kind(c, &err);
 	}
 	if (rc == PROV_ENOMEM)
 		return rc;
@@ -156,9 +174,11 @@ static int find_base(LDAP *ld, const char *suffix, char **out, struct prov_error
 static int load_all(LDAP *ld, const char *base, const struct prov_schema *schema,
 	struct provd_connectors *set, struct prov_error *err)
 {
+	static char all[] = LDAP_ALL_USER_ATTRIBUTES, csn[] = "entryCSN";
+	char *attrs[] = { all, csn, NULL };
 	LDAPMessage *res = NULL;
 	int rc = prov_ldap_error(ld,
-		ldap_search_ext_s(ld, base, LDAP_SCOPE_SUBTREE, FILTER, NULL, 0, NULL, NULL, NULL,
+		ldap_search_ext_s(ld, base, LDAP_SCOPE_SUBTREE, FILTER, attrs, 0, NULL, NULL, NULL,
 			0, &res),
 		err, "search for connectors below %s", base);
 	if (rc)

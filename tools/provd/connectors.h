@@ -10,17 +10,25 @@
 #define PROVD_CONNECTORS_H
 
 #include "connector.h"
+#include "kind.h"
 #include "ldapconn.h"
 
-/* A compiled connector with all that belongs to it. */
+/* A compiled connector with all that belongs to it. Counted: who holds it longer than the
+ * set it came in takes it; of the loader's thread until it is handed over, then of the
+ * main thread. */
 struct provd_connector {
 	struct prov_arena arena;
 	struct prov_connector *c;
-	char **argv;       /* of exec */
+	unsigned holders;                /* 1 when made */
+	char **argv;                     /* of exec */
+	const struct prov_kind_ops *ops; /* of the others, with its self */
+	void *self;
+	char csn[64];      /* of its entry; empty: not told */
 	char problem[256]; /* not empty: the entry cannot be used, and why; then c is NULL */
 	char name[256];
 };
-void provd_connector_free(struct provd_connector **c);
+struct provd_connector *provd_connector_hold(struct provd_connector *c);
+void provd_connector_free(struct provd_connector **c); /* one holder less; the last one frees it */
 
 struct provd_connectors {
 	size_t n;

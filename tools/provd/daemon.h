@@ -17,7 +17,9 @@
 #include "outbox.h"
 #include "queue.h"
 #include "state.h"
+#include "worker.h"
 
+#define PROVD_TESTS 8     /* results of test events that are kept */
 #define PROVD_WINDOW 4096 /* events in memory for each connector */
 #define PROVD_JOBS 512    /* attempts at a time in all */
 #define PROVD_SCAN 512    /* events looked at for each connector before others have their turn */
@@ -33,15 +35,26 @@ struct channel {
 	uint64_t delivered, failed;
 	int64_t last_success;
 	char last_error[256];
+	bool refused; /* the destination wants no more (HTTP 410): until its entry changes */
 };
 
-/* One attempt that runs. */
+/* One attempt that runs: in a program or in a worker. */
 struct job {
 	struct channel *ch;
-	const struct prov_delivery *d;
+	const struct prov_delivery *d; /* NULL: a test event, of no outbox */
+	struct provd_connector *conn;  /* held */
 	struct prov_exec *x;
+	struct prov_worker *w;
+	struct parcel *parcel; /* the worker's argument */
 	char id[40], type[80];
 	bool cut; /* stopped by us: no attempt of its own */
+};
+
+/* What became of a test event. */
+struct provd_test {
+	char id[40]; /* empty: none */
+	bool done;
+	struct prov_result result;
 };
 
 struct provd {
@@ -53,12 +66,14 @@ struct provd {
 	struct prov_delivery_env *delivery;
 	struct provd_loader *loader;
 	struct prov_control *control;
-	int loader_fd, wake_fd, signal_fd;
+	int loader_fd, wake_fd, signal_fd, worker_fd;
 
 	size_t nchannel;
 	struct channel **channel;
 	size_t njob;
 	struct job job[PROVD_JOBS];
+	unsigned ntest; /* ever begun */
+	struct provd_test test[PROVD_TESTS];
 
 	int64_t started;        /* wall clock, s */
 	uint64_t last;          /* last sequence in the outbox, when last looked */
@@ -97,6 +112,10 @@ void provd_jobs_poll(struct provd *p); /* read output, enforce limits, take resu
 void provd_jobs_cut(struct provd *p);  /* we stop: end them */
 void provd_jobs_free(struct provd *p);
 int64_t provd_jobs_deadline(const struct provd *p);
+size_t provd_jobs_pollfds(const struct provd *p, struct pollfd *fd); /* up to 2 for each job */
+/* Send an event that means nothing to this connector, now. Its id, or NULL and why not. */
+const char *provd_jobs_test(struct provd *p, struct channel *ch, struct prov_error *err);
+const struct provd_test *provd_jobs_tested(const struct provd *p, const char *id);
 
 /* answers.c */
 prov_control_answer provd_answer;

@@ -213,10 +213,11 @@ static void first_line(const struct prov_exec *x, char *out, size_t room)
 	prov_log_clean(out);
 }
 
-static void judge(const struct prov_exec *x, const siginfo_t *end, struct prov_exec_result *r)
+static void judge(const struct prov_exec *x, const siginfo_t *end, struct prov_result *r)
 {
 	char line[200];
 	first_line(x, line, sizeof(line));
+	memcpy(r->reply, line, sizeof(line));
 	const char *colon = *line ? ": " : "";
 	r->outcome = PROV_OUTCOME_FAILED;
 	if (x->stage != RUNNING)
@@ -236,7 +237,7 @@ static void judge(const struct prov_exec *x, const siginfo_t *end, struct prov_e
 	}
 }
 
-bool prov_exec_poll(struct prov_exec *x, int64_t now, struct prov_exec_result *result)
+bool prov_exec_poll(struct prov_exec *x, int64_t now, struct prov_result *result)
 {
 	siginfo_t end = { 0 };
 	enforce_limit(x, now);

@@ -23,7 +23,7 @@
 #include <sys/types.h>
 
 #include "error.h"
-#include "queue.h" /* enum prov_outcome */
+#include "result.h"
 
 #define PROV_EXEC_OUTPUT 65536
 #define PROV_EXEC_GRACE 3000
@@ -39,12 +39,6 @@ struct prov_exec_spec {
 	int64_t timeout; /* ms */
 };
 
-struct prov_exec_result {
-	enum prov_outcome outcome;
-	char error[256]; /* empty when done */
-	int64_t ms;      /* how long it took */
-};
-
 /* PROV_EINVAL: this program cannot be run (text says why). PROV_EIO, PROV_ENOMEM: we
  * could not start anything (no process, no descriptor); try later. */
 int prov_exec_start(const struct prov_exec_spec *spec, int64_t now, struct prov_exec **out,
@@ -55,7 +49,7 @@ void prov_exec_read(struct prov_exec *x);
 /* When prov_exec_poll() must be called again at the latest. */
 int64_t prov_exec_deadline(const struct prov_exec *x);
 /* Enforce the time limit and see whether it ended; true: result is filled. */
-bool prov_exec_poll(struct prov_exec *x, int64_t now, struct prov_exec_result *result);
+bool prov_exec_poll(struct prov_exec *x, int64_t now, struct prov_result *result);
 void prov_exec_signal(struct prov_exec *x, int sig); /* to the whole group */
 /* A child that still runs is killed, with its group. */
 void prov_exec_free(struct prov_exec **x);

@@ -7,12 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/rand.h>
+
 #include "body.h"
 #include "daemon.h"
 #include "log.h"
+#include "timefmt.h"
+#include "uuid.h"
 
 #define TYPE_PREFIX "org.slapo-provision."
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What a worker works on. The main thread's, but for the time that the worker runs. */
+struct parcel {
+	const struct prov_kind_ops *ops;
+	void *self;
+	struct prov_body body;
+};
 
 /* FNV-1a over the event's id and the attempts: spreads the retries of many events. */
 static uint64_t jitter_seed(const char *id, const struct prov_delivery *d)
@@ -23,13 +34,28 @@ static uint64_t jitter_seed(const char *id, const struct prov_delivery *d)
 	return h;
 }
 
+/* What the destination asked of us besides. */
+static void obey(struct channel *ch, const struct prov_result *r)
+{
+	if (r->after)
+		prov_queue_hold(ch->q, provd_wall() + r->after);
+	if (r->gone && !ch->refused) {
+		ch->refused = true;
+		prov_log(LOG_ERR,
+			"event=connector connector=%s state=refused text=\"the destination wants no more "
+			"events (%s): none is sent until the entry is changed or an event is retried\"",
+			ch->name, r->error);
+	}
+}
+
 /* Report an outcome to the queue and to the log. */
 static void finish(struct channel *ch, const struct prov_delivery *d, const char *id,
-	const char *type, const struct prov_exec_result *r)
+	const char *type, const struct prov_result *r)
 {
 	char extra[400] = "", next[40] = "";
 	unsigned attempt = d->attempts + 1;
 	prov_queue_finish(ch->q, d, r->outcome, r->error, provd_wall(), jitter_seed(id, d));
+	obey(ch, r);
 	if (d->state == PROV_D_DONE) {
 		ch->delivered++;
 		ch->last_success = provd_wall();
@@ -49,7 +75,7 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 
 static void park(struct channel *ch, const struct prov_delivery *d, const char *why)
 {
-	struct prov_exec_result r = { .outcome = PROV_OUTCOME_PARK };
+	struct prov_result r = { .outcome = PROV_OUTCOME_PARK };
 	snprintf(r.error, sizeof(r.error), "%.*s", (int)sizeof(r.error) - 1, why);
 	prov_log_clean(r.error);
 	finish(ch, d, "", "", &r);
@@ -75,23 +101,92 @@ static int read_body(struct provd *p, const struct channel *ch, uint64_t seq,
 	return rc;
 }
 
-static int start_program(const struct channel *ch, const struct prov_delivery *d,
-	const struct prov_body *body, struct job *j, struct prov_error *err)
+static int start_program(const struct job *j, const struct prov_body *body, struct prov_exec **x,
+	struct prov_error *err)
 {
 	char name[300], id[64], type[110], seq[40], attempt[40];
-	snprintf(name, sizeof(name), "PROV_CONNECTOR=%s", ch->name);
+	const struct provd_connector *conn = j->conn;
+	snprintf(name, sizeof(name), "PROV_CONNECTOR=%s", j->ch->name);
 	snprintf(id, sizeof(id), "PROV_EVENT_ID=%s", j->id);
 	snprintf(type, sizeof(type), "PROV_EVENT_TYPE=%s", j->type);
-	snprintf(seq, sizeof(seq), "PROV_SEQUENCE=%llu", (unsigned long long)d->seq);
-	snprintf(attempt, sizeof(attempt), "PROV_ATTEMPT=%u", d->attempts + 1);
+	snprintf(seq, sizeof(seq), "PROV_SEQUENCE=%llu", j->d ? (unsigned long long)j->d->seq : 0);
+	snprintf(attempt, sizeof(attempt), "PROV_ATTEMPT=%u", j->d ? j->d->attempts + 1 : 1);
 	char *const env[] = { "PATH=" PATH, "LANG=C.UTF-8", "HOME=/", name, id, type, seq, attempt,
 		NULL };
-	const struct prov_exec_spec spec = { .argv = ch->conn->argv,
+	const struct prov_exec_spec spec = { .argv = conn->argv,
 		.envp = env,
 		.body = body->text,
 		.len = body->len,
-		.timeout = (int64_t)ch->conn->c->timeout * 1000 };
-	return prov_exec_start(&spec, provd_monotonic(), &j->x, err);
+		.timeout = (int64_t)conn->c->timeout * 1000 };
+	return prov_exec_start(&spec, provd_monotonic(), x, err);
+}
+
+static void work(void *arg, const atomic_bool *cancel, struct prov_result *out)
+{
+	struct parcel *q = arg;
+	q->ops->deliver(q->self, &q->body, cancel, out);
+}
+
+static void parcel_free(struct parcel **q)
+{
+	if (*q)
+		prov_body_dispose(&(*q)->body);
+	free(*q);
+	*q = NULL;
+}
+
+/* Takes over the body when it starts. */
+static int start_worker(struct provd *p, struct job *j, struct prov_body *body,
+	struct prov_error *err)
+{
+	j->parcel = calloc(1, sizeof(*j->parcel));
+	if (!j->parcel)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	j->parcel->ops = j->conn->ops;
+	j->parcel->self = j->conn->self;
+	j->parcel->body = *body;
+	int rc = prov_worker_start(work, j->parcel, p->worker_fd, &j->w, err);
+	if (rc) {
+		free(j->parcel);
+		j->parcel = NULL;
+		return rc;
+	}
+	memset(body, 0, sizeof(*body));
+	return 0;
+}
+
+/* The next free job, filled but not begun. d may be NULL. */
+static struct job *prepare(struct provd *p, struct channel *ch, const struct prov_delivery *d,
+	const struct prov_body *body)
+{
+	struct job *j = &p->job[p->njob];
+	size_t skip = strlen(TYPE_PREFIX);
+	memset(j, 0, sizeof(*j));
+	j->ch = ch;
+	j->d = d;
+	j->conn = ch->conn;
+	memcpy(j->id, body->id, sizeof(j->id));
+	snprintf(j->type, sizeof(j->type), "%.*s", (int)sizeof(j->type) - 1,
+		strncmp(body->type, TYPE_PREFIX, skip) ? body->type : body->type + skip);
+	return j;
+}
+
+static int begin(struct provd *p, struct job *j, struct prov_body *body, struct prov_error *err)
+{
+	int rc = j->conn->ops ? start_worker(p, j, body, err) : start_program(j, body, &j->x, err);
+	if (rc)
+		return rc;
+	provd_connector_hold(j->conn);
+	p->njob++;
+	return 0;
+}
+
+static struct prov_result failed(const char *why)
+{
+	struct prov_result r = { .outcome = PROV_OUTCOME_FAILED };
+	snprintf(r.error, sizeof(r.error), "%.*s", (int)sizeof(r.error) - 1, why);
+	prov_log_clean(r.error);
+	return r;
 }
 
 /* False: nothing can be started at present. */
@@ -99,31 +194,21 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 {
 	struct prov_error err = { 0 };
 	struct prov_body body = { 0 };
-	struct job *j = &p->job[p->njob];
-	memset(j, 0, sizeof(*j));
-	j->ch = ch;
-	j->d = d;
+	struct job *j = NULL;
 	int rc = read_body(p, ch, d->seq, &body, &err);
 	if (rc == PROV_ENOENT || rc == PROV_ECORRUPT) {
 		park(ch, d, err.text);
 		return true;
 	}
 	if (!rc) {
-		size_t skip = strlen(TYPE_PREFIX);
-		memcpy(j->id, body.id, sizeof(j->id));
-		snprintf(j->type, sizeof(j->type), "%.*s", (int)sizeof(j->type) - 1,
-			strncmp(body.type, TYPE_PREFIX, skip) ? body.type : body.type + skip);
-		rc = start_program(ch, d, &body, j, &err);
+		j = prepare(p, ch, d, &body);
+		rc = begin(p, j, &body, &err);
 	}
 	prov_body_dispose(&body);
-	if (!rc) {
-		p->njob++;
+	if (!rc)
 		return true;
-	}
-	if (rc == PROV_EINVAL) { /* this program cannot be run: a failed attempt like others */
-		struct prov_exec_result r = { .outcome = PROV_OUTCOME_FAILED };
-		snprintf(r.error, sizeof(r.error), "%.*s", (int)sizeof(r.error) - 1, err.text);
-		prov_log_clean(r.error);
+	if (rc == PROV_EINVAL && j) { /* this program cannot be run: a failed attempt like others */
+		struct prov_result r = failed(err.text);
 		finish(ch, d, j->id, j->type, &r);
 		return true;
 	}
@@ -155,21 +240,49 @@ void provd_jobs_start(struct provd *p)
 	}
 }
 
+static bool ended(struct job *j, struct prov_result *r)
+{
+	if (j->w)
+		return prov_worker_done(j->w, r);
+	prov_exec_read(j->x);
+	return prov_exec_poll(j->x, provd_monotonic(), r);
+}
+
+static void job_dispose(struct job *j)
+{
+	prov_exec_free(&j->x);
+	prov_worker_free(&j->w); /* waits, if it still runs; then the parcel is ours again */
+	parcel_free(&j->parcel);
+	provd_connector_free(&j->conn);
+}
+
+static void take_result(struct provd *p, struct job *j, const struct prov_result *r)
+{
+	for (size_t i = 0; i < PROVD_TESTS && !j->d; i++)
+		if (!strcmp(p->test[i].id, j->id)) {
+			p->test[i].result = *r;
+			p->test[i].done = true;
+		}
+	if (!j->d)
+		prov_log(LOG_INFO, "event=test connector=%s id=%s outcome=%s ms=%lld", j->ch->name,
+			j->id, prov_outcome_name(r->outcome), (long long)r->ms);
+	else if (j->cut && r->outcome != PROV_OUTCOME_DONE)
+		prov_queue_put_back(j->ch->q, j->d, provd_wall());
+	else
+		finish(j->ch, j->d, j->id, j->type, r);
+}
+
 void provd_jobs_poll(struct provd *p)
 {
 	for (size_t i = 0; i < p->njob;) {
 		struct job *j = &p->job[i];
-		struct prov_exec_result r = { 0 };
-		prov_exec_read(j->x);
-		if (!prov_exec_poll(j->x, provd_monotonic(), &r)) {
+		struct prov_result r = { 0 };
+		if (!ended(j, &r)) {
 			i++;
 			continue;
 		}
-		if (j->cut && r.outcome != PROV_OUTCOME_DONE)
-			prov_queue_put_back(j->ch->q, j->d, provd_wall());
-		else
-			finish(j->ch, j->d, j->id, j->type, &r);
-		prov_exec_free(&j->x);
+		take_result(p, j, &r);
+		job_dispose(j);
 		*j = p->job[--p->njob];
 	}
 }
@@ -178,24 +291,104 @@ void provd_jobs_cut(struct provd *p)
 {
 	for (size_t i = 0; i < p->njob; i++) {
 		p->job[i].cut = true;
-		prov_exec_signal(p->job[i].x, SIGTERM);
+		if (p->job[i].w)
+			prov_worker_cancel(p->job[i].w);
+		else
+			prov_exec_signal(p->job[i].x, SIGTERM);
 	}
 }
 
 void provd_jobs_free(struct provd *p)
 {
+	for (size_t i = 0; i < p->njob; i++)
+		if (p->job[i].w)
+			prov_worker_cancel(p->job[i].w); /* all of them, then wait for each */
 	for (size_t i = 0; i < p->njob; i++) {
-		prov_queue_put_back(p->job[i].ch->q, p->job[i].d, provd_wall());
-		prov_exec_free(&p->job[i].x);
+		if (p->job[i].d)
+			prov_queue_put_back(p->job[i].ch->q, p->job[i].d, provd_wall());
+		job_dispose(&p->job[i]);
 	}
 	p->njob = 0;
+}
+
+size_t provd_jobs_pollfds(const struct provd *p, struct pollfd *fd)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->njob; i++) {
+		int out[2] = { -1, -1 };
+		if (p->job[i].x)
+			prov_exec_fds(p->job[i].x, out);
+		for (int k = 0; k < 2; k++)
+			if (out[k] >= 0)
+				fd[n++] = (struct pollfd){ out[k], POLLIN, 0 };
+	}
+	return n;
+}
+
+/* An event like any other, but of no account. */
+static int test_body(const struct provd *p, const struct channel *ch, struct prov_body *body,
+	struct prov_error *err)
+{
+	unsigned char random[10];
+	char id[PROV_UUID_TEXT], now[PROV_TIME_TEXT];
+	int64_t ms = provd_wall_ms();
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return prov_error_set(err, PROV_EIO, "no random bytes");
+	prov_uuid7((uint64_t)ms, random, id);
+	prov_time_rfc3339(ms / 1000, (unsigned)(ms % 1000) * 1000, now);
+	json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s}}", "specversion", "1.0", "id", id,
+		"type", TYPE_PREFIX "connector.test", "source", p->own_suffix, "time", now,
+		"datacontenttype", "application/json", "data", "connector", ch->name);
+	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	int rc = text ? prov_body_make(text, strlen(text), ch->conn->c, body, err)
+		      : prov_error_set(err, PROV_ENOMEM, "no memory");
+	free(text);
+	json_decref(o);
+	return rc;
+}
+
+const char *provd_jobs_test(struct provd *p, struct channel *ch, struct prov_error *err)
+{
+	struct prov_body body = { 0 };
+	struct provd_test *t = &p->test[p->ntest % PROVD_TESTS];
+
+	if (p->stopping || p->njob >= PROVD_JOBS) {
+		prov_error_set(err, PROV_EBUSY, "provd has no place for it now");
+		return NULL;
+	}
+	int rc = test_body(p, ch, &body, err);
+	if (rc)
+		return NULL;
+	struct job *j = prepare(p, ch, NULL, &body);
+	memset(t, 0, sizeof(*t));
+	memcpy(t->id, j->id, sizeof(t->id));
+	rc = begin(p, j, &body, err);
+	prov_body_dispose(&body);
+	if (rc == PROV_EINVAL) {
+		t->result = failed(err->text);
+		t->done = true;
+	} else if (rc) {
+		t->id[0] = '\0';
+		return NULL;
+	}
+	p->ntest++;
+	return t->id;
+}
+
+const struct provd_test *provd_jobs_tested(const struct provd *p, const char *id)
+{
+	for (size_t i = 0; i < PROVD_TESTS; i++)
+		if (!strcmp(p->test[i].id, id))
+			return &p->test[i];
+	return NULL;
 }
 
 int64_t provd_jobs_deadline(const struct provd *p)
 {
 	int64_t first = INT64_MAX;
 	for (size_t i = 0; i < p->njob; i++) {
-		int64_t t = prov_exec_deadline(p->job[i].x);
+		int64_t t = p->job[i].x ? prov_exec_deadline(p->job[i].x) : INT64_MAX;
 		first = t < first ? t : first;
 	}
 	return first;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -197,20 +198,16 @@ static bool pass_bytes(int fd)
 /* Wait, then serve what came. */
 static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 {
-	static struct pollfd fd[3 + PROV_CONTROL_FDS + 2 * PROVD_JOBS];
+	static struct pollfd fd[4 + PROV_CONTROL_FDS + 2 * PROVD_JOBS];
+	eventfd_t ended = 0;
 	size_t n = 0;
 	fd[n++] = (struct pollfd){ p->signal_fd, POLLIN, 0 };
 	fd[n++] = (struct pollfd){ p->wake_fd, POLLIN, 0 };
 	fd[n++] = (struct pollfd){ p->loader_fd, POLLIN, 0 };
+	fd[n++] = (struct pollfd){ p->worker_fd, POLLIN, 0 };
 	size_t ncontrol = prov_control_pollfds(p->control, fd + n), control = n;
 	n += ncontrol;
-	for (size_t i = 0; i < p->njob; i++) {
-		int out[2];
-		prov_exec_fds(p->job[i].x, out);
-		for (int k = 0; k < 2; k++)
-			if (out[k] >= 0)
-				fd[n++] = (struct pollfd){ out[k], POLLIN, 0 };
-	}
+	n += provd_jobs_pollfds(p, fd + n);
 	if (poll(fd, n, timeout) < 0)
 		return errno == EINTR ? 0
 				      : prov_error_set(err, PROV_EIO, "poll: %s", strerror(errno));
@@ -218,6 +215,8 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 		take_signals(p);
 	if ((fd[1].revents && pass_bytes(p->wake_fd)) || provd_monotonic() >= p->look_at)
 		look(p);
+	if (fd[3].revents)
+		(void)eventfd_read(p->worker_fd, &ended);
 	prov_control_handle(p->control, fd + control, ncontrol);
 	return fd[2].revents ? take_answer(p, err) : 0;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -219,9 +220,10 @@ static int run(const struct settings *s, int *tell, struct prov_error *err)
 	char *dir = NULL, pid_file[4096] = "";
 
 	p.wake_fd = p.loader_fd = -1;
+	p.worker_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p.signal_fd = open_signals();
-	if (p.signal_fd < 0)
-		return prov_error_set(err, PROV_EIO, "signalfd: %s", strerror(errno));
+	if (p.signal_fd < 0 || p.worker_fd < 0)
+		return prov_error_set(err, PROV_EIO, "signalfd or eventfd: %s", strerror(errno));
 	int rc = open_state(s, &p, tell, &dir, err);
 	if (rc)
 		goto out;
@@ -252,6 +254,7 @@ out:
 	if (p.wake_fd >= 0)
 		close(p.wake_fd);
 	close(p.signal_fd);
+	close(p.worker_fd);
 	prov_delivery_close(&p.delivery);
 	prov_statedir_close(&p.state);
 	free(dir);

@@ -340,6 +340,12 @@ void prov_queue_finish(struct prov_queue *q, const struct prov_delivery *handle,
 	settle(q, it->subject);
 }
 
+void prov_queue_hold(struct prov_queue *q, int64_t until)
+{
+	if (until > q->held_until)
+		q->held_until = until;
+}
+
 int prov_queue_retry(struct prov_queue *q, uint64_t seq, int64_t now)
 {
 	struct item *it = q->head;

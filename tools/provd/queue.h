@@ -76,6 +76,8 @@ void prov_queue_put_back(struct prov_queue *q, const struct prov_delivery *d, in
 /* It ended. error: text for people, may be NULL. seed: for the jitter. d tells the new state. */
 void prov_queue_finish(struct prov_queue *q, const struct prov_delivery *d,
 	enum prov_outcome outcome, const char *error, int64_t now, uint64_t seed);
+/* The destination asks for quiet: nothing is given out before `until`. */
+void prov_queue_hold(struct prov_queue *q, int64_t until);
 /* An admin wants it tried now; also ends throttling. PROV_ENOENT when it does not wait here. */
 int prov_queue_retry(struct prov_queue *q, uint64_t seq, int64_t now);
 

@@ -103,6 +103,7 @@ static const struct {
 	{ "provMaxAttempts", NULL, FAKE_INTEGER, FLAG_SINGLE },
 	{ "provMaxAge", NULL, FAKE_INTEGER, FLAG_SINGLE },
 	{ "provConcurrency", NULL, FAKE_INTEGER, FLAG_SINGLE },
+	{ "provOption", NULL, FAKE_EXACT, 0 },
 };
 
 static const char *const aliases[][2] = { { "commonName", "cn" }, { "2.5.4.3", "cn" },

@@ -1,5 +1,5 @@
 /*
- * cmd_list.c - provctl role list and provctl connector list: the policy at a glance.
+ * cmd_role.c - provctl role list: the policy at a glance.
  *
  * Read only; from the entries below the policy base, with what the admin wrote.
  */
@@ -83,34 +83,6 @@ static bool role_row(struct listing *l, LDAP *ld, LDAPMessage *e, const char *dn
 	}
 	free(status);
 	free(cn);
-	return ok;
-}
-
-static bool connector_row(struct listing *l, LDAP *ld, LDAPMessage *e, const char *dn)
-{
-	static const char *const one[] = { "cn", "provConnectorType", "provEnabled", "provTarget",
-		"provFilter" };
-	enum { NONE = sizeof(one) / sizeof(one[0]) };
-	char *v[NONE];
-	bool ok;
-	for (size_t i = 0; i < NONE; i++)
-		v[i] = prov_ldap_first(ld, e, one[i]);
-	bool off = v[2] && !strcasecmp(v[2], "FALSE");
-	if (l->c->json) {
-		json_t *o = json_pack("{s:s,s:b}", "dn", dn, "enabled", !off);
-		static const char *const name[] = { "cn", "type", NULL, "target", "filter" };
-		for (size_t i = 0; i < NONE; i++)
-			if (name[i] && v[i])
-				json_object_set_new(o, name[i], prov_json_text(v[i], strlen(v[i])));
-		json_object_set_new(o, "events", values_json(ld, e, "provEvent"));
-		json_object_set_new(o, "attributes", values_json(ld, e, "provAttribute"));
-		ok = !prov_json_line_take(stdout, o);
-	} else {
-		ok = !prov_table_add(l->table,
-			(const char *[]){ v[0], v[1], off ? "off" : "on", v[3], v[4], dn });
-	}
-	for (size_t i = 0; i < NONE; i++)
-		free(v[i]);
 	return ok;
 }
 
@@ -202,14 +174,6 @@ static int run_role(struct ctl *c, int argc, char **argv)
 	return list(c, argc, argv, "provRole", &l, head, count_members ? 9 : 8);
 }
 
-static int run_connector(struct ctl *c, int argc, char **argv)
-{
-	static const char *const head[] = { "CONNECTOR", "TYPE", "STATE", "TARGET", "FILTER",
-		"DN" };
-	struct listing l = { .row = connector_row };
-	return list(c, argc, argv, "provConnector", &l, head, 6);
-}
-
 const struct ctl_command cmd_role = {
 	"role",
 	"[options] role list [--count]",
@@ -218,14 +182,4 @@ const struct ctl_command cmd_role = {
 	role_option,
 	sizeof(role_option) / sizeof(role_option[0]),
 	run_role,
-};
-
-const struct ctl_command cmd_connector = {
-	"connector",
-	"[options] connector list",
-	"the connected systems of the policy",
-	NULL,
-	NULL,
-	0,
-	run_connector,
 };

@@ -1,0 +1,66 @@
+/*
+ * connector_kind.c - the table of kinds, and what their targets look like.
+ */
+#include "connector_kind.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *any_command(const char *target)
+{
+	(void)target; /* its words are looked at by provd */
+	return NULL;
+}
+
+/* RFC 3986: a scheme, an authority without userinfo, no fragment, no blanks. */
+static const char *https_only(const char *target)
+{
+	static const char scheme[] = "https://";
+
+	if (strncasecmp(target, scheme, sizeof(scheme) - 1) != 0)
+		return "must begin with https://";
+	const char *host = target + sizeof(scheme) - 1;
+	size_t n = strcspn(host, "/?#");
+	if (n == 0 || *host == ':')
+		return "has no host";
+	if (memchr(host, '@', n))
+		return "has a name or password in it: secrets belong into provSecretFile";
+	for (const char *p = target; *p; p++) {
+		if (*p == '#')
+			return "has a fragment (#)";
+		if (*p <= ' ' || *p == 127)
+			return "has a blank or control character in it";
+	}
+	return NULL;
+}
+
+static const char *const no_options[] = { NULL };
+static const char *const tls_options[] = { "ca", "cert", "key", NULL };
+
+static const struct prov_connector_kind kinds[] = {
+	{ "exec", false, no_options, any_command },
+	{ "webhook", true, tls_options, https_only },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+const struct prov_connector_kind *prov_connector_kind(const char *name)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+const char *prov_connector_kinds(void)
+{
+	return "exec, webhook";
+}
+
+bool prov_connector_kind_has(const struct prov_connector_kind *k, const char *option, size_t len)
+{
+	for (const char *const *o = k->option; *o; o++)
+		if (strlen(*o) == len && strncmp(*o, option, len) == 0)
+			return true;
+	return false;
+}

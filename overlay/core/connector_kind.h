@@ -1,0 +1,26 @@
+/*
+ * connector_kind.h - the kinds of connectors: which provTarget and provOption each may have.
+ *
+ * What is said here is checked when the entry is written. Whether a file is there or a
+ * server answers is only known to provd, when it delivers.
+ */
+#ifndef PROV_CONNECTOR_KIND_H
+#define PROV_CONNECTOR_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct prov_connector_kind {
+	const char *name;
+	bool secret;               /* provSecretFile must be there */
+	const char *const *option; /* names that provOption may have, NULL-terminated */
+	/* NULL, or why provTarget is none */
+	const char *(*target)(const char *target);
+};
+
+/* NULL when there is no such kind. */
+const struct prov_connector_kind *prov_connector_kind(const char *name);
+const char *prov_connector_kinds(void); /* "exec, webhook": for people */
+bool prov_connector_kind_has(const struct prov_connector_kind *k, const char *option, size_t len);
+
+#endif

@@ -1,0 +1,54 @@
+// A receiver of webhooks: HTTPS, verified by the standardwebhooks package, one JSON line per
+// request on standard output. What it answers is read from the file BEHAVE at each request.
+//
+// Usage: node webhook.mjs '{"cert":..,"key":..,"ca":..,"secret":"whsec_..","behave":FILE}'
+import { readFileSync, existsSync } from "node:fs";
+import { createServer } from "node:https";
+import { createPublicKey, verify } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+
+const o = JSON.parse(process.argv[2]);
+
+function checkHmac(body, headers) {
+  if (!o.secret) return null;
+  try {
+    new Webhook(o.secret).verify(body, headers);
+    return true;
+  } catch (e) {
+    return String(e.message);
+  }
+}
+
+// v1a: Ed25519 over the same text, with the key of the sender (whpk_: 32 bytes)
+function checkEd25519(body, headers) {
+  if (!o.public) return null;
+  const raw = Buffer.from(o.public.slice("whpk_".length), "base64");
+  const key = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") }, format: "jwk" });
+  const text = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+  return headers["webhook-signature"].split(" ").some((s) => s.startsWith("v1a,") &&
+    verify(null, Buffer.from(text), key, Buffer.from(s.slice(4), "base64")));
+}
+
+const server = createServer({
+  cert: readFileSync(o.cert), key: readFileSync(o.key), ca: o.ca && readFileSync(o.ca),
+  requestCert: !!o.ca, rejectUnauthorized: !!o.ca,
+}, (req, res) => {
+  let body = "";
+  req.setEncoding("utf8");
+  req.on("data", (part) => { body += part; });
+  req.on("end", () => {
+    const now = existsSync(o.behave) ? JSON.parse(readFileSync(o.behave, "utf8")) : {};
+    const line = { method: req.method, url: req.url, headers: req.headers, body,
+      hmac: checkHmac(body, req.headers), ed25519: checkEd25519(body, req.headers),
+      connection: req.socket.remotePort,
+      peer: req.socket.getPeerCertificate()?.subject?.UID ?? null };
+    process.stdout.write(JSON.stringify(line) + "\n");
+    setTimeout(() => {
+      res.writeHead(now.status ?? 200, now.headers ?? {});
+      res.end("x".repeat(now.size ?? 0) + (now.text ?? ""));
+    }, now.delay ?? 0);
+  });
+});
+
+server.listen(o.port ?? 0, "127.0.0.1", () => process.stdout.write(JSON.stringify({ port: server.address().port }) + "\n"));

@@ -1,0 +1,217 @@
+/* http.c - one HTTPS request at a time, over libcurl. See http.h. */
+#include "http.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h" /* PROV_VERSION */
+
+#define IDLE_MOST 8 /* handles kept for the next request */
+#define RETRY_AFTER_MOST 86400
+
+struct prov_http {
+	char *ca, *cert, *key;
+	unsigned timeout;
+	pthread_mutex_t mutex;
+	size_t nidle;
+	CURL *idle[IDLE_MOST];
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int copy(const char *from, char **to)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? PROV_ENOMEM : 0;
+}
+
+int prov_http_new(const struct prov_http_settings *s, struct prov_http **out,
+	struct prov_error *err)
+{
+	struct prov_http *h = calloc(1, sizeof(*h));
+
+	*out = NULL;
+	pthread_once(&once, init);
+	if (!h || copy(s->ca, &h->ca) || copy(s->cert, &h->cert) || copy(s->key, &h->key)) {
+		prov_http_free(&h);
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	}
+	h->timeout = s->timeout;
+	pthread_mutex_init(&h->mutex, NULL);
+	*out = h;
+	return 0;
+}
+
+void prov_http_free(struct prov_http **hp)
+{
+	struct prov_http *h = *hp;
+
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->nidle; i++)
+		curl_easy_cleanup(h->idle[i]);
+	pthread_mutex_destroy(&h->mutex);
+	free(h->ca);
+	free(h->cert);
+	free(h->key);
+	free(h);
+	*hp = NULL;
+}
+
+static CURL *take_handle(struct prov_http *h)
+{
+	CURL *c = NULL;
+
+	pthread_mutex_lock(&h->mutex);
+	if (h->nidle)
+		c = h->idle[--h->nidle];
+	pthread_mutex_unlock(&h->mutex);
+	if (c)
+		curl_easy_reset(c); /* keeps its connections */
+	return c ? c : curl_easy_init();
+}
+
+static void give_handle(struct prov_http *h, CURL *c)
+{
+	pthread_mutex_lock(&h->mutex);
+	if (h->nidle < IDLE_MOST) {
+		h->idle[h->nidle++] = c;
+		c = NULL;
+	}
+	pthread_mutex_unlock(&h->mutex);
+	curl_easy_cleanup(c);
+}
+
+static size_t keep(char *data, size_t size, size_t n, void *ctx)
+{
+	struct prov_http_response *r = ctx;
+	size_t left = PROV_HTTP_BODY - r->len, take = size * n < left ? size * n : left;
+
+	memcpy(r->body + r->len, data, take);
+	r->len += take;
+	r->body[r->len] = '\0';
+	return take; /* less than there was: curl stops reading */
+}
+
+static int progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_off_t un)
+{
+	(void)dt, (void)dn, (void)ut, (void)un;
+	return atomic_load((const atomic_bool *)ctx);
+}
+
+static int set_headers(const struct prov_http_request *q, struct curl_slist **out)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* no 100-continue */
+
+	for (const char *const *p = q->header; list && p && *p; p++) {
+		struct curl_slist *more = curl_slist_append(list, *p);
+		if (!more) {
+			curl_slist_free_all(list);
+			return PROV_ENOMEM;
+		}
+		list = more;
+	}
+	*out = list;
+	return list ? 0 : PROV_ENOMEM;
+}
+
+static void set_tls(const struct prov_http *h, CURL *c)
+{
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (h->ca)
+		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca);
+	if (h->cert)
+		curl_easy_setopt(c, CURLOPT_SSLCERT, h->cert);
+	if (h->key || h->cert)
+		curl_easy_setopt(c, CURLOPT_SSLKEY, h->key ? h->key : h->cert);
+}
+
+static void set_request(CURL *c, const struct prov_http_request *q)
+{
+	curl_easy_setopt(c, CURLOPT_URL, q->url);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+	if (q->body) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body);
+	}
+	if (q->cancel) {
+		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, progress);
+		curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)q->cancel);
+	}
+}
+
+static void set_limits(const struct prov_http *h, CURL *c, struct prov_http_response *r, char *why)
+{
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)h->timeout * 1000);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "slapo-provision/" PROV_VERSION);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
+}
+
+static void read_head(CURL *c, struct prov_http_response *r)
+{
+	struct curl_header *hd = NULL;
+	curl_off_t after = 0;
+
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &r->status);
+	if (curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
+		r->retry_after = (unsigned)(after < RETRY_AFTER_MOST ? after : RETRY_AFTER_MOST);
+	if (curl_easy_header(c, "ETag", 0, CURLH_HEADER, -1, &hd) == CURLHE_OK)
+		snprintf(r->etag, sizeof(r->etag), "%s", hd->value);
+	if (curl_easy_header(c, "Location", 0, CURLH_HEADER, -1, &hd) == CURLHE_OK)
+		snprintf(r->location, sizeof(r->location), "%s", hd->value);
+}
+
+int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
+	struct prov_http_response *r, struct prov_error *err)
+{
+	char why[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers = NULL;
+	CURL *c = take_handle(h);
+
+	memset(r, 0, sizeof(*r));
+	r->body = calloc(1, PROV_HTTP_BODY + 1);
+	if (!c || !r->body || set_headers(q, &headers)) {
+		curl_easy_cleanup(c);
+		prov_http_response_dispose(r);
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	}
+	set_limits(h, c, r, why);
+	set_tls(h, c);
+	set_request(c, q);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	CURLcode rc = curl_easy_perform(c);
+	read_head(c, r);
+	/* an answer that is too long is still an answer */
+	bool answered = rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && r->status);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(headers);
+	give_handle(h, c);
+	if (answered)
+		return 0;
+	prov_http_response_dispose(r);
+	return prov_error_set(err, PROV_EIO, "%s", *why ? why : curl_easy_strerror(rc));
+}
+
+void prov_http_response_dispose(struct prov_http_response *r)
+{
+	free(r->body);
+	r->body = NULL;
+	r->len = 0;
+}

@@ -1,0 +1,21 @@
+/* kind.c - the kinds that deliver from a worker. */
+#include "kind.h"
+
+#include <string.h>
+
+#include "webhook.h"
+
+static const struct {
+	const char *type;
+	const struct prov_kind_ops *ops;
+} kinds[] = {
+	{ "webhook", &prov_webhook_ops },
+};
+
+const struct prov_kind_ops *prov_kind_find(const char *type)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].type, type) == 0)
+			return kinds[i].ops;
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/*
+ * kind.h - what provd has for a kind of connector that delivers from a worker.
+ *
+ * open() prepares what lasts as long as the connector's entry is unchanged; it reads no
+ * secret and meets no network. deliver() runs in any number of workers at a time and
+ * blocks, at most for the connector's time limit. close() when none runs any more.
+ */
+#ifndef PROVD_KIND_H
+#define PROVD_KIND_H
+
+#include <stdatomic.h>
+
+#include "body.h"
+#include "connector.h"
+#include "error.h"
+#include "result.h"
+
+struct prov_kind_ops {
+	int (*open)(const struct prov_connector *c, void **self, struct prov_error *err);
+	void (*deliver)(void *self, const struct prov_body *body, const atomic_bool *cancel,
+		struct prov_result *out);
+	void (*close)(void *self);
+};
+
+/* NULL: of this kind delivers no worker (exec). */
+const struct prov_kind_ops *prov_kind_find(const char *type);
+
+#endif
