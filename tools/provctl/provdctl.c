@@ -63,8 +63,9 @@ int provdctl_ask(const char *dir, const json_t *request, json_t **answer, struct
 	const json_t *why = json_object_get(*answer, "error");
 	if (!*answer)
 		rc = prov_error_set(err, PROV_EIO, "provd: an answer that is not JSON");
-	else if (json_is_string(why))
-		rc = prov_error_set(err, PROV_EREFUSED, "provd: %s", json_string_value(why));
+	else if (!json_is_true(json_object_get(*answer, "ok")))
+		rc = prov_error_set(err, PROV_EREFUSED, "provd: %s",
+			json_is_string(why) ? json_string_value(why) : "no reason given");
 	if (rc) {
 		json_decref(*answer);
 		*answer = NULL;
