@@ -114,9 +114,12 @@ static int read_option(const struct reader *r, const struct prov_connector_kind 
 	if (!eq || eq == v.data || eq + 1 == v.data + v.len)
 		return complain(r, "provOption", "is not of the form name=value");
 	size_t n = (size_t)(eq - v.data);
-	if (!prov_connector_kind_has(kind, v.data, n)) {
-		snprintf(why, sizeof(why), "a %s connector has no option \"%.*s\"", kind->name,
-			n > 60 ? 60 : (int)n, v.data);
+	const char *choice = prov_connector_kind_option(kind, v.data, n);
+	if (!choice || !prov_connector_kind_one_of(choice, eq + 1, v.len - n - 1)) {
+		snprintf(why, sizeof(why),
+			choice ? "%s: \"%.*s\" must be one of %s"
+			       : "a %s connector has no option \"%.*s\"",
+			kind->name, n > 60 ? 60 : (int)n, v.data, choice);
 		return complain(r, "provOption", why);
 	}
 	out->name = prov_arena_strndup(r->arena, v.data, n);
@@ -162,16 +165,22 @@ static int read_type(const struct reader *r, struct prov_connector *c)
 	const char *bad = kind->target(c->target);
 	if (bad)
 		return complain(r, "provTarget", bad);
-	if (kind->secret && !c->secret_file) {
-		snprintf(why, sizeof(why), "is missing: a %s connector signs what it sends",
-			c->type);
-		return complain(r, "provSecretFile", why);
-	}
 	if (c->secret_file && *c->secret_file != '/' &&
 		strncmp(c->secret_file, "credential:", 11) != 0)
 		return complain(r, "provSecretFile",
 			"is neither an absolute path nor credential:NAME");
-	return read_options(r, kind, c);
+	int rc = read_options(r, kind, c);
+	if (rc)
+		return rc;
+	if (kind->secret && !c->secret_file &&
+		!(kind->cert_does && prov_connector_option(c, "cert"))) {
+		snprintf(why, sizeof(why), "is missing: a %s connector cannot do without%s",
+			c->type,
+			kind->cert_does ? ", unless it has a client certificate (option cert)"
+					: "");
+		return complain(r, "provSecretFile", why);
+	}
+	return 0;
 }
 
 static int read_filter(const struct reader *r, struct prov_connector *c)

@@ -37,9 +37,13 @@ static const char *https_only(const char *target)
 static const char *const no_options[] = { NULL };
 static const char *const tls_options[] = { "ca", "cert", "key", NULL };
 
+static const char *const scim_options[] = { "ca", "cert", "key", "tokenUrl", "clientId", "map",
+	"update=patch|put", "delete=disable|remove", "groups=yes|no", NULL };
+
 static const struct prov_connector_kind kinds[] = {
-	{ "exec", false, no_options, any_command },
-	{ "webhook", true, tls_options, https_only },
+	{ "exec", false, false, no_options, any_command },
+	{ "scim", true, true, scim_options, https_only },
+	{ "webhook", true, false, tls_options, https_only },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -54,13 +58,24 @@ const struct prov_connector_kind *prov_connector_kind(const char *name)
 
 const char *prov_connector_kinds(void)
 {
-	return "exec, webhook";
+	return "exec, scim, webhook";
 }
 
-bool prov_connector_kind_has(const struct prov_connector_kind *k, const char *option, size_t len)
+const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,
+	size_t len)
 {
-	for (const char *const *o = k->option; *o; o++)
-		if (strlen(*o) == len && strncmp(*o, option, len) == 0)
+	for (const char *const *o = k->option; *o; o++) {
+		size_t n = strcspn(*o, "=");
+		if (n == len && strncmp(*o, name, len) == 0)
+			return (*o)[n] ? *o + n + 1 : "";
+	}
+	return NULL;
+}
+
+bool prov_connector_kind_one_of(const char *choice, const char *value, size_t len)
+{
+	for (const char *p = choice; *p; p += strcspn(p, "|"), p += *p == '|')
+		if (strcspn(p, "|") == len && strncmp(p, value, len) == 0)
 			return true;
-	return false;
+	return !*choice;
 }

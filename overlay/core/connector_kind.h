@@ -12,15 +12,20 @@
 
 struct prov_connector_kind {
 	const char *name;
-	bool secret;               /* provSecretFile must be there */
-	const char *const *option; /* names that provOption may have, NULL-terminated */
+	bool secret;    /* provSecretFile must be there ... */
+	bool cert_does; /* ... or a client certificate, option "cert" */
+	/* names that provOption may have, NULL-terminated; "name=a|b" when it is one of these */
+	const char *const *option;
 	/* NULL, or why provTarget is none */
 	const char *(*target)(const char *target);
 };
 
 /* NULL when there is no such kind. */
 const struct prov_connector_kind *prov_connector_kind(const char *name);
-const char *prov_connector_kinds(void); /* "exec, webhook": for people */
-bool prov_connector_kind_has(const struct prov_connector_kind *k, const char *option, size_t len);
+const char *prov_connector_kinds(void); /* "exec, ...": for people */
+/* What may be the value of this option: "" anything, "a|b" one of these; NULL: there is none. */
+const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,
+	size_t len);
+bool prov_connector_kind_one_of(const char *choice, const char *value, size_t len);
 
 #endif

@@ -2,8 +2,8 @@
  * delivery.c - the delivery environment: cursors and exceptions per connector.
  *
  * Keys: "<connector>" in the table of cursors, "<connector>\0<be64 sequence>" in the
- * table of exceptions. Values of exceptions: version byte 1 then canonical JSON. Owned by whoever
- * holds the lock file.
+ * table of exceptions, "<connector>\0<entryUUID>" in that of remote ids. Values of exceptions:
+ * version byte 1 then canonical JSON; of remote ids: the id. Owned by whoever holds the lock file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,8 @@
 #define MAP_BYTES ((size_t)256 << 20)
 #define KEY_MOST 480 /* LMDB's limit is 511 */
 
-enum { T_CURSOR, T_EXCEPTION };
-static const char *const tables[] = { "cursor", "exception", NULL };
+enum { T_CURSOR, T_EXCEPTION, T_REMOTE };
+static const char *const tables[] = { "cursor", "exception", "remote", NULL };
 static const char *const state_names[] = { "ready", "deferred", "parked", "dropped", "done" };
 
 struct prov_delivery_env {
@@ -289,5 +289,42 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 			break;
 	}
 	prov_kv_cursor_close(&c);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+static int remote_key(const char *connector, const char *subject, char *buf, struct prov_val *key)
+{
+	size_t n = strlen(connector), m = strlen(subject);
+
+	if (!n || !m || n + 1 + m > KEY_MOST)
+		return PROV_EINVAL;
+	memcpy(buf, connector, n + 1);
+	memcpy(buf + n + 1, subject, m);
+	*key = (struct prov_val){ buf, n + 1 + m };
+	return 0;
+}
+
+int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
+	struct prov_val *id)
+{
+	char buf[KEY_MOST];
+	struct prov_val key;
+	int rc = remote_key(connector, subject, buf, &key);
+
+	return rc ? rc : prov_kv_get(t, T_REMOTE, key, id);
+}
+
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
+	struct prov_val id)
+{
+	char buf[KEY_MOST];
+	struct prov_val key;
+	int rc = remote_key(connector, subject, buf, &key);
+
+	if (rc)
+		return rc;
+	if (id.len)
+		return prov_kv_put(t, T_REMOTE, key, id);
+	rc = prov_kv_delete(t, T_REMOTE, key);
 	return rc == PROV_ENOENT ? 0 : rc;
 }

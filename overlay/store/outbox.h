@@ -60,6 +60,13 @@ int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t 
 int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 	int (*see)(void *ctx, const char *connector, const struct prov_delivery *d), void *ctx);
 
+/* Under which id a connected system knows an account (entryUUID). PROV_ENOENT: not known. An
+ * empty id forgets it. */
+int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
+	struct prov_val *id);
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
+	struct prov_val id);
+
 /* Events in the state environment. */
 int prov_outbox_put(struct prov_kv_txn *t, uint64_t seq, const char *json, size_t len);
 int prov_outbox_get(struct prov_kv_txn *t, uint64_t seq, struct prov_val *json); /* PROV_ECORRUPT */

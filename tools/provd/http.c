@@ -16,6 +16,7 @@
 struct prov_http {
 	char *ca, *cert, *key;
 	unsigned timeout;
+	size_t most;
 	pthread_mutex_t mutex;
 	size_t nidle;
 	CURL *idle[IDLE_MOST];
@@ -46,6 +47,7 @@ int prov_http_new(const struct prov_http_settings *s, struct prov_http **out,
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	}
 	h->timeout = s->timeout;
+	h->most = s->most ? s->most : PROV_HTTP_BODY;
 	pthread_mutex_init(&h->mutex, NULL);
 	*out = h;
 	return 0;
@@ -91,14 +93,29 @@ static void give_handle(struct prov_http *h, CURL *c)
 	curl_easy_cleanup(c);
 }
 
+struct keeper {
+	struct prov_http_response *r;
+	size_t most, room;
+};
+
 static size_t keep(char *data, size_t size, size_t n, void *ctx)
 {
-	struct prov_http_response *r = ctx;
-	size_t left = PROV_HTTP_BODY - r->len, take = size * n < left ? size * n : left;
+	struct keeper *k = ctx;
+	struct prov_http_response *r = k->r;
+	size_t left = k->most - r->len, take = size * n < left ? size * n : left;
 
+	if (r->len + take + 1 > k->room) {
+		size_t room = 2 * (r->len + take + 1);
+		char *grown = realloc(r->body, room);
+		if (!grown)
+			return 0;
+		r->body = grown;
+		k->room = room;
+	}
 	memcpy(r->body + r->len, data, take);
 	r->len += take;
 	r->body[r->len] = '\0';
+	r->cut = take < size * n;
 	return take; /* less than there was: curl stops reading */
 }
 
@@ -152,7 +169,7 @@ static void set_request(CURL *c, const struct prov_http_request *q)
 	}
 }
 
-static void set_limits(const struct prov_http *h, CURL *c, struct prov_http_response *r, char *why)
+static void set_limits(const struct prov_http *h, CURL *c, struct keeper *k, char *why)
 {
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
@@ -160,7 +177,7 @@ static void set_limits(const struct prov_http *h, CURL *c, struct prov_http_resp
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)h->timeout * 1000);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "slapo-provision/" PROV_VERSION);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, k);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 }
 
@@ -184,22 +201,23 @@ int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 	char why[CURL_ERROR_SIZE] = "";
 	struct curl_slist *headers = NULL;
 	CURL *c = take_handle(h);
+	struct keeper k = { r, h->most, 1024 };
 
 	memset(r, 0, sizeof(*r));
-	r->body = calloc(1, PROV_HTTP_BODY + 1);
+	r->body = calloc(1, k.room);
 	if (!c || !r->body || set_headers(q, &headers)) {
 		curl_easy_cleanup(c);
 		prov_http_response_dispose(r);
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	}
-	set_limits(h, c, r, why);
+	set_limits(h, c, &k, why);
 	set_tls(h, c);
 	set_request(c, q);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	CURLcode rc = curl_easy_perform(c);
 	read_head(c, r);
 	/* an answer that is too long is still an answer */
-	bool answered = rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && r->status);
+	bool answered = rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && r->cut);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	give_handle(h, c);

@@ -10,11 +10,12 @@
 #define PROVD_HTTP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
 
-#define PROV_HTTP_BODY 65536 /* bytes of an answer that are kept; the rest is not read */
+#define PROV_HTTP_BODY 65536 /* bytes of an answer that are kept unless told otherwise */
 
 struct prov_http;
 
@@ -22,6 +23,7 @@ struct prov_http_settings {
 	const char *ca;         /* PEM file of the authorities to trust, NULL: the system's */
 	const char *cert, *key; /* PEM files, for mutual TLS; or NULL */
 	unsigned timeout;       /* seconds for a whole request */
+	size_t most;            /* bytes of an answer that are read; 0: PROV_HTTP_BODY */
 };
 
 struct prov_http_request {
@@ -36,6 +38,7 @@ struct prov_http_response {
 	long status;
 	char *body; /* terminated; never NULL after success */
 	size_t len;
+	bool cut;             /* there was more */
 	unsigned retry_after; /* seconds (RFC 9110, 10.2.3); 0: not said */
 	char etag[128], location[256];
 };

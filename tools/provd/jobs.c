@@ -22,7 +22,7 @@
 struct parcel {
 	const struct prov_kind_ops *ops;
 	void *self;
-	struct prov_body body;
+	struct prov_message message;
 };
 
 /* FNV-1a over the event's id and the attempts: spreads the retries of many events. */
@@ -59,6 +59,8 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 	if (d->state == PROV_D_DONE) {
 		ch->delivered++;
 		ch->last_success = provd_wall();
+		if (r->note)
+			snprintf(extra, sizeof(extra), " note=\"%s\"", r->note);
 	} else {
 		ch->failed++;
 		memcpy(ch->last_error, d->error, sizeof(ch->last_error));
@@ -124,15 +126,47 @@ static int start_program(const struct job *j, const struct prov_body *body, stru
 static void work(void *arg, const atomic_bool *cancel, struct prov_result *out)
 {
 	struct parcel *q = arg;
-	q->ops->deliver(q->self, &q->body, cancel, out);
+	q->ops->deliver(q->self, &q->message, cancel, out);
 }
 
 static void parcel_free(struct parcel **q)
 {
 	if (*q)
-		prov_body_dispose(&(*q)->body);
+		prov_body_dispose(&(*q)->message.body);
 	free(*q);
 	*q = NULL;
+}
+
+/* Under which id the destination knows the account. Not known is no trouble: it is looked for. */
+static void read_remote(struct provd *p, struct job *j)
+{
+	struct prov_message *m = &j->parcel->message;
+	struct prov_kv_txn *t = NULL;
+	struct prov_val id;
+	if (!j->d || prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL))
+		return;
+	if (prov_remote_get(t, j->ch->name, m->body.subject, &id) == 0 &&
+		id.len < sizeof(m->remote))
+		memcpy(m->remote, id.data, id.len); /* zeroed before: terminated */
+	prov_kv_abort(&t);
+}
+
+static void keep_remote(struct provd *p, const struct job *j, const struct prov_result *r)
+{
+	const struct prov_message *m = &j->parcel->message;
+	struct prov_kv_txn *t = NULL;
+	struct prov_error err = { 0 };
+	if (!j->d || !r->remote_known || strcmp(r->remote, m->remote) == 0)
+		return;
+	int rc = prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, &err);
+	if (!rc)
+		rc = prov_remote_put(t, j->ch->name, m->body.subject, prov_val_str(r->remote));
+	if (!rc)
+		rc = prov_kv_commit(&t, &err);
+	prov_kv_abort(&t);
+	if (rc) /* it is found again by a search */
+		prov_log(LOG_WARNING, "event=save-failed connector=%s text=\"remote id: %s\"",
+			j->ch->name, *err.text ? err.text : prov_strerror(rc));
 }
 
 /* Takes over the body when it starts. */
@@ -144,7 +178,8 @@ static int start_worker(struct provd *p, struct job *j, struct prov_body *body,
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	j->parcel->ops = j->conn->ops;
 	j->parcel->self = j->conn->self;
-	j->parcel->body = *body;
+	j->parcel->message.body = *body;
+	read_remote(p, j);
 	int rc = prov_worker_start(work, j->parcel, p->worker_fd, &j->w, err);
 	if (rc) {
 		free(j->parcel);
@@ -263,6 +298,8 @@ static void take_result(struct provd *p, struct job *j, const struct prov_result
 			p->test[i].result = *r;
 			p->test[i].done = true;
 		}
+	if (j->w)
+		keep_remote(p, j, r);
 	if (!j->d)
 		prov_log(LOG_INFO, "event=test connector=%s id=%s outcome=%s ms=%lld", j->ch->name,
 			j->id, prov_outcome_name(r->outcome), (long long)r->ms);

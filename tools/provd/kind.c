@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "scim.h"
 #include "webhook.h"
 
 static const struct {
 	const char *type;
 	const struct prov_kind_ops *ops;
 } kinds[] = {
+	{ "scim", &prov_scim_ops },
 	{ "webhook", &prov_webhook_ops },
 };
 

@@ -15,9 +15,14 @@
 #include "error.h"
 #include "result.h"
 
+struct prov_message {
+	struct prov_body body;
+	char remote[PROV_REMOTE_ID]; /* id of the account at the destination; empty: not known */
+};
+
 struct prov_kind_ops {
 	int (*open)(const struct prov_connector *c, void **self, struct prov_error *err);
-	void (*deliver)(void *self, const struct prov_body *body, const atomic_bool *cancel,
+	void (*deliver)(void *self, const struct prov_message *m, const atomic_bool *cancel,
 		struct prov_result *out);
 	void (*close)(void *self);
 };

@@ -7,13 +7,18 @@
 
 #include "queue.h" /* enum prov_outcome */
 
+#define PROV_REMOTE_ID 256
+
 struct prov_result {
 	enum prov_outcome outcome;
-	char error[256]; /* empty when done */
-	char reply[512]; /* what the destination said, for people; may be empty */
-	int64_t ms;      /* how long it took */
-	unsigned after;  /* the destination wants nothing for so many seconds; 0: it said nothing */
-	bool gone;       /* the destination wants nothing any more */
+	char error[256];  /* empty when done */
+	char reply[512];  /* what the destination said, for people; may be empty */
+	const char *note; /* ours, lives for ever: what was found or done, for the log; or NULL */
+	int64_t ms;       /* how long it took */
+	unsigned after; /* the destination wants nothing for so many seconds; 0: it said nothing */
+	bool remote_known; /* `remote` tells the account's id there; empty: it has none */
+	char remote[PROV_REMOTE_ID];
+	bool gone; /* the destination wants nothing any more */
 };
 
 #endif

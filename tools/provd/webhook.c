@@ -29,7 +29,7 @@ static void close_webhook(void *self)
 static int open_webhook(const struct prov_connector *c, void **self, struct prov_error *err)
 {
 	const struct prov_http_settings s = { prov_connector_option(c, "ca"),
-		prov_connector_option(c, "cert"), prov_connector_option(c, "key"), c->timeout };
+		prov_connector_option(c, "cert"), prov_connector_option(c, "key"), c->timeout, 0 };
 	struct webhook *w = calloc(1, sizeof(*w));
 
 	*self = NULL;
@@ -92,9 +92,10 @@ static void judge(const struct prov_http_response *r, struct prov_result *out)
 	out->after = r->status == 429 || r->status == 503 ? r->retry_after : 0;
 }
 
-static void deliver(void *self, const struct prov_body *body, const atomic_bool *cancel,
+static void deliver(void *self, const struct prov_message *m, const atomic_bool *cancel,
 	struct prov_result *out)
 {
+	const struct prov_body *body = &m->body;
 	struct webhook *w = self;
 	struct prov_http_response r = { 0 };
 	struct prov_error err = { 0 };
