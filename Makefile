@@ -45,7 +45,7 @@ INC_fuzz   := $(INC_unit) -iquote tests/fuzz
 
 LIBS_core   := -ljansson -lunistring
 LIBS_store  := -llmdb -lcrypto $(LIBS_core)
-LIBS_tools  := -lldap -llber -lsasl2 -lcurl -lcsv -lpthread $(LIBS_store)
+LIBS_tools  := -lldap -llber -lsasl2 -lcurl -lcsv -lmicrohttpd -lsystemd -lpthread $(LIBS_store)
 
 SRC_core    := $(wildcard overlay/core/*.c)
 SRC_store   := $(wildcard overlay/store/*.c)
@@ -180,7 +180,7 @@ build/provd: $(call objects,build,$(SRC_provd))
 build/provctl: $(call objects,build,$(SRC_provctl))
 build/provd build/provctl: $(call objects,build,$(SRC_common)) build/libstore.a build/libcore.a
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,-z,relro,-z,now $(LIBS_tools)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,-z,relro,-z,now -Wl,--as-needed $(LIBS_tools)
 
 # -- tests: tests/run.py does the counting ---------------------------------------------------
 

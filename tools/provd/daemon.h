@@ -88,6 +88,10 @@ struct provd {
 	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
 	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
 	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
+	struct provd_metrics *metrics; /* NULL: nobody wants them */
+	int64_t metrics_at;            /* monotonic ms: they may have changed; 0: not */
+	int64_t watchdog;              /* ms between two signs of life to systemd; 0: none wanted */
+	int64_t alive_at;              /* monotonic ms: the next one */
 	bool stopping, cut;
 	int64_t stop_by; /* monotonic ms */
 };

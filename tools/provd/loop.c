@@ -14,17 +14,20 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon.h"
 #include "log.h"
+#include "metrics.h"
 
 #define LOOK_EVERY 30000
 #define TIDY_EVERY 5000
 #define RELOAD_FIRST 500
 #define RELOAD_LONGEST 30000
 #define CUT_GRACE 2000
+#define METRICS_EVERY 1000 /* at most so often; and every LOOK_EVERY when nothing happens */
 
 int64_t provd_wall_ms(void)
 {
@@ -139,6 +142,7 @@ void provd_stop(struct provd *p)
 		return;
 	}
 	prov_log(LOG_INFO, "event=stop running=%zu", p->njob);
+	sd_notify(0, "STOPPING=1");
 	p->stopping = true;
 	p->stop_by = provd_monotonic() + (int64_t)p->drain * 1000;
 }
@@ -169,6 +173,10 @@ static int time_left(const struct provd *p)
 		first = p->reload_at;
 	if (p->stopping && p->stop_by < first)
 		first = p->stop_by;
+	if (p->metrics && p->metrics_at < first)
+		first = p->metrics_at;
+	if (p->watchdog && p->alive_at < first)
+		first = p->alive_at;
 	int64_t left = first > now ? first - now : 0;
 	if (p->stopping || p->save_at || p->njob >= PROVD_JOBS)
 		return (int)left;
@@ -195,6 +203,14 @@ static bool pass_bytes(int fd)
 	return any;
 }
 
+/* Something happened: the figures are made anew soon. */
+static void stir(struct provd *p)
+{
+	int64_t soon = provd_monotonic() + METRICS_EVERY;
+	if (soon < p->metrics_at)
+		p->metrics_at = soon;
+}
+
 /* Wait, then serve what came. */
 static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 {
@@ -208,9 +224,12 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 	size_t ncontrol = prov_control_pollfds(p->control, fd + n), control = n;
 	n += ncontrol;
 	n += provd_jobs_pollfds(p, fd + n);
-	if (poll(fd, n, timeout) < 0)
+	int came = poll(fd, n, timeout);
+	if (came < 0)
 		return errno == EINTR ? 0
 				      : prov_error_set(err, PROV_EIO, "poll: %s", strerror(errno));
+	if (came > 0)
+		stir(p);
 	if (fd[0].revents)
 		take_signals(p);
 	if ((fd[1].revents && pass_bytes(p->wake_fd)) || provd_monotonic() >= p->look_at)
@@ -241,6 +260,20 @@ static void save(struct provd *p)
 		p->tidy_at = now + TIDY_EVERY;
 }
 
+/* Tell whoever watches us that we live, and how it goes. */
+static void tell(struct provd *p)
+{
+	int64_t now = provd_monotonic();
+	if (p->watchdog && now >= p->alive_at) {
+		sd_notify(0, "WATCHDOG=1");
+		p->alive_at = now + p->watchdog;
+	}
+	if (p->metrics && now >= p->metrics_at) {
+		provd_metrics_update(p->metrics, p);
+		p->metrics_at = now + LOOK_EVERY;
+	}
+}
+
 int provd_loop(struct provd *p, struct prov_error *err)
 {
 	int rc = 0;
@@ -258,6 +291,7 @@ int provd_loop(struct provd *p, struct prov_error *err)
 			break;
 		if (p->stopping && !p->cut && provd_monotonic() >= p->stop_by)
 			cut(p);
+		tell(p);
 		rc = wait_and_serve(p, more ? 0 : time_left(p), err);
 		provd_jobs_poll(p);
 	}

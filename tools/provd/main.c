@@ -14,10 +14,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
 
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -26,7 +28,7 @@
 
 struct settings {
 	struct prov_common_options common;
-	const char *config;
+	const char *config, *metrics_file, *metrics_listen;
 	bool foreground;
 	unsigned drain;
 };
@@ -38,6 +40,10 @@ static int read_options(struct prov_options *o, struct settings *s, int argc, ch
 			"stay in the foreground, log to standard error" },
 		{ "config", 0, PROV_OPTION_TEXT, &s->config, "FILE",
 			"read options from lines \"name value\"" },
+		{ "metrics-file", 0, PROV_OPTION_TEXT, &s->metrics_file, "FILE",
+			"write figures for Prometheus there (node_exporter's textfile collector)" },
+		{ "metrics-listen", 0, PROV_OPTION_TEXT, &s->metrics_listen, "[ADDRESS:]PORT",
+			"and give them out over HTTP, to this machine only" },
 		{ "drain", 0, PROV_OPTION_NUMBER, &s->drain, "SECONDS",
 			"time for running deliveries when stopped (default 30)" },
 	};
@@ -237,15 +243,22 @@ static int run(const struct settings *s, int *tell, struct prov_error *err)
 		rc = prov_control_open(dir, provd_answer, &p, &p.control, err);
 	if (!rc)
 		rc = provd_loader_new(&p.ldap, &p.loader, &p.loader_fd, err);
+	if (!rc && (s->metrics_file || s->metrics_listen))
+		rc = provd_metrics_new(s->metrics_file, s->metrics_listen, &p.metrics, err);
 	if (rc)
 		goto out;
 	write_pid(dir, pid_file, sizeof(pid_file));
 	prov_log(LOG_INFO, "event=start version=%s pid=%ld state=%s", PROV_VERSION, (long)getpid(),
 		dir);
 	say_well(tell);
+	sd_notifyf(0, "READY=1\nMAINPID=%ld", (long)getpid());
+	uint64_t usec = 0;
+	if (sd_watchdog_enabled(0, &usec) > 0)
+		p.watchdog = (int64_t)(usec / 2000) + 1;
 	rc = provd_loop(&p, err);
 	prov_log(LOG_INFO, "event=end");
 out:
+	provd_metrics_free(&p.metrics);
 	prov_control_close(&p.control);
 	provd_loader_free(&p.loader);
 	provd_channels_free(&p);
@@ -278,8 +291,8 @@ int main(int argc, char **argv)
 	fill_standard_fds();
 	setenv("PATH", PATH, 1); /* where programs of connectors are looked for */
 	if (!s.foreground &&
-		(make_absolute(&s.common.state) || make_absolute(&s.common.ldap.password_file) ||
-			go_background(&tell))) {
+		(make_absolute(&s.common.state) || make_absolute(&s.metrics_file) ||
+			make_absolute(&s.common.ldap.password_file) || go_background(&tell))) {
 		fprintf(stderr, "provd: cannot go into the background: %s\n", strerror(errno));
 		return PROV_EXIT_CANNOT;
 	}
