@@ -34,14 +34,36 @@ static const char *https_only(const char *target)
 	return NULL;
 }
 
+/* RFC 4516, with a base DN. */
+static const char *ldap_url(const char *target)
+{
+	static const char *const scheme[] = { "ldaps://", "ldap://", "ldapi://" };
+	const char *host = NULL;
+
+	for (size_t i = 0; i < sizeof(scheme) / sizeof(scheme[0]) && !host; i++)
+		if (strncasecmp(target, scheme[i], strlen(scheme[i])) == 0)
+			host = target + strlen(scheme[i]);
+	if (!host)
+		return "must begin with ldaps://, ldap:// or ldapi://";
+	const char *slash = strchr(host, '/');
+	if (slash == host)
+		return "has no host";
+	return slash && slash[1] && slash[1] != '?' ? NULL : "has no base DN";
+}
+
 static const char *const no_options[] = { NULL };
 static const char *const tls_options[] = { "ca", "cert", "key", NULL };
 
 static const char *const scim_options[] = { "ca", "cert", "key", "tokenUrl", "clientId", "map",
 	"update=patch|put", "delete=disable|remove", "groups=yes|no", NULL };
 
+static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn", "class", "map",
+	"disable", "delete=disable|remove", "groups", "member=member|uniqueMember|memberUid",
+	"idAttribute", NULL };
+
 static const struct prov_connector_kind kinds[] = {
 	{ "exec", false, false, no_options, any_command },
+	{ "ldap", false, false, ldap_options, ldap_url },
 	{ "scim", true, true, scim_options, https_only },
 	{ "webhook", true, false, tls_options, https_only },
 };
@@ -58,7 +80,7 @@ const struct prov_connector_kind *prov_connector_kind(const char *name)
 
 const char *prov_connector_kinds(void)
 {
-	return "exec, scim, webhook";
+	return "exec, ldap, scim, webhook";
 }
 
 const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,

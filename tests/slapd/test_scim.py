@@ -26,7 +26,7 @@ class Scim(NodeServer):
     def call(self, path, method="GET", body=None):
         context = ssl.create_default_context(cafile=str(self.pki / "ca.pem"))
         context.load_cert_chain(self.pki / "client.pem", self.pki / "client.key")
-        request = urllib.request.Request(f"https://localhost:{self.port}{path}", method=method,
+        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", method=method,
                                          data=json.dumps(body).encode() if body is not None else None,
                                          headers={"Content-Type": "application/json"})
         with urllib.request.urlopen(request, context=context, timeout=10) as answer:

@@ -1,0 +1,289 @@
+"""The ldap connector: accounts of another directory, a plain slapd with ppolicy, kept over TLS."""
+
+import ldap
+import pytest
+
+from directory import GROUPS, PEOPLE
+from harness import make_pki, wait_until
+from ldapclient import refused
+from test_provd import ask, status, wait_state
+from test_scim import settled
+from test_webhook import keep, provctl
+
+ATTRS = ["cn", "sn", "givenName", "mail", "title", "departmentNumber", "employeeNumber"]
+LOCK = "pwdAccountLockedTime"
+
+
+@pytest.fixture
+def there(make_slapd):
+    dn = f"cn=default,{GROUPS}"
+    t = make_slapd(provision=None, tls=True, overlays=[("ppolicy", {"ppolicy_default": dn})])
+    t.expect_log("ppolicy_get: policy subentry .* missing")  # while the policy itself is added
+    t.admin.add(dn, {"objectClass": ["device", "pwdPolicy"], "cn": "default", "pwdAttribute": "userPassword",
+                     "pwdLockout": "TRUE"})
+    return t
+
+
+@pytest.fixture
+def s(slapd):
+    return slapd
+
+
+def connect(s, there, *, url=None, option=(), wait=True, tls=True, **attrs):
+    attrs.setdefault("provSecretFile", str(keep(s, there.rootpw)))
+    attrs.setdefault("provAttribute", ATTRS)
+    attrs.setdefault("provTimeout", "5")
+    option = [*([f"ca={there.dir}/pki/ca.pem"] if tls else []), f"bindDn={there.rootdn}", *option]
+    s.connector("hook", f"{url or there.ldaps}/{PEOPLE}", provConnectorType="ldap", provOption=option, **attrs)
+    s.provd_start()
+    if wait:
+        wait_state(s, "enabled")
+
+
+def entry(there, uid):
+    return there.admin.get(there.person_dn(uid), "*", "+")
+
+
+def failed(s, text):
+    wait_until(lambda: text in ((status(s) or {}).get("lastError") or ""), 10, f"{text!r}; it says {status(s)}")
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "uri", "ldapi"])
+def test_joiner_mover_leaver(s, there, scheme):
+    connect(s, there, url=getattr(there, scheme))
+    s.account("ann", cn="Änne Bjørk", sn="Bjørk", mail=["a@x", "b@x"], departmentNumber="sales")
+    settled(s)
+    ann = entry(there, "ann")
+    assert ann["cn"] == ["Änne Bjørk"] and sorted(ann["mail"]) == ["a@x", "b@x"] and ann.one("departmentNumber") == "sales"
+    s.set("ann", mail="c@x", title="Dr", departmentNumber=None)
+    settled(s)
+    ann = entry(there, "ann")
+    assert ann["mail"] == ["c@x"] and ann.one("title") == "Dr" and not ann["departmentNumber"]
+    s.leave("ann")
+    settled(s)
+    assert entry(there, "ann")[LOCK] == ["000001010000Z"]
+    assert "locked, proven by reading it back" in s.provd_log.read_text()
+    assert status(s)["failed"] == 0
+
+
+def test_a_locked_account_cannot_bind_there_and_a_restored_one_can(s, there):
+    connect(s, there)
+    s.account("ann")
+    settled(s)
+    there.admin.modify(there.person_dn("ann"), replace={"userPassword": "there"})
+    assert there.client(there.person_dn("ann"), "there")
+    s.state_of("ann", "suspended")
+    settled(s)
+    with pytest.raises(ldap.INVALID_CREDENTIALS):
+        there.client(there.person_dn("ann"), "there")
+    s.state_of("ann", "active")
+    settled(s)
+    assert there.client(there.person_dn("ann"), "there")
+
+
+def test_only_what_differs_is_written(s, there):
+    connect(s, there)
+    s.account("ann", mail="a@x")
+    settled(s)
+    before = entry(there, "ann").one("entryCSN")
+    s.set("ann", description="of no concern")
+    settled(s)
+    assert entry(there, "ann").one("entryCSN") == before
+
+
+def test_what_is_theirs_stays(s, there):
+    connect(s, there)
+    s.account("ann", mail="a@x")
+    settled(s)
+    there.admin.modify(there.person_dn("ann"), add={"description": "theirs", "carLicense": "B 1"})
+    s.set("ann", mail="b@x")
+    settled(s)
+    ann = entry(there, "ann")
+    assert ann.one("description") == "theirs" and ann.one("carLicense") == "B 1" and ann["mail"] == ["b@x"]
+
+
+def test_a_renamed_account_is_renamed_there(s, there):
+    connect(s, there)
+    s.account("ann")
+    settled(s)
+    uuid = entry(there, "ann").one("entryUUID")
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    settled(s)
+    assert entry(there, "ann") is None and entry(there, "eva").one("entryUUID") == uuid
+
+
+def test_one_that_was_moved_there_is_found_again(s, there):
+    connect(s, there)
+    s.account("ann")
+    settled(s)
+    there.admin.add(f"ou=deep,{PEOPLE}", {"objectClass": "organizationalUnit", "ou": "deep"})
+    there.admin.rename(there.person_dn("ann"), "uid=ann", f"ou=deep,{PEOPLE}")
+    s.leave("ann")
+    settled(s)
+    assert there.admin.get(f"uid=ann,ou=deep,{PEOPLE}", LOCK)[LOCK]
+    assert entry(there, "ann") is None
+
+
+@pytest.mark.parametrize("option, there_is", [((), True), (("delete=remove",), False)])
+def test_deleting_locks_unless_told_to_remove(make_slapd, there, option, there_is):
+    s = make_slapd(provision={"provision-on-delete": "allow"})
+    connect(s, there, option=option)
+    s.account("ann")
+    settled(s)
+    s.admin.delete(s.person_dn("ann"))
+    settled(s)
+    ann = entry(there, "ann")
+    assert bool(ann) == there_is and (not ann or ann[LOCK])
+
+
+def test_an_account_that_is_there_is_adopted(s, there):
+    there.admin.add(there.person_dn("ann"), {"objectClass": "inetOrgPerson", "uid": "ann", "cn": "x", "sn": "x",
+                                             "description": "old"})
+    connect(s, there)
+    s.account("ann", cn="Ann", sn="A")
+    settled(s)
+    assert entry(there, "ann")["cn"] == ["Ann"] and entry(there, "ann").one("description") == "old"
+
+
+def test_with_an_id_attribute_nobody_elses_account_is_taken(s, there):
+    there.admin.add(there.person_dn("ann"), {"objectClass": "inetOrgPerson", "uid": "ann", "cn": "x", "sn": "x",
+                                             "carLicense": "another"})
+    connect(s, there, option=("idAttribute=carLicense",))
+    s.account("bob")
+    s.account("ann")
+    failed(s, "another account there")
+    assert entry(there, "ann")["cn"] == ["x"]
+    assert entry(there, "bob").one("carLicense") == s.admin.get(s.person_dn("bob"), "entryUUID").one("entryUUID")
+
+
+def test_one_that_vanished_is_made_again_and_a_leaver_is_not(s, there):
+    connect(s, there)
+    for uid in ("ann", "bob"):
+        s.account(uid)
+    settled(s)
+    for uid in ("ann", "bob"):
+        there.admin.delete(there.person_dn(uid))
+    s.set("ann", mail="a@x")
+    s.leave("bob")
+    settled(s)
+    assert entry(there, "ann")["mail"] == ["a@x"] and entry(there, "bob") is None
+
+
+@pytest.mark.parametrize("cls, member", [("groupOfNames", "member"), ("groupOfUniqueNames", "uniqueMember"),
+                                         ("posixGroup", "memberUid")])
+def test_groups_follow(s, there, cls, member):
+    for g in ("sales", "it"):
+        s.group(g)
+        s.role(g, provAssignFilter=f"(departmentNumber={g})", provGroup=g)
+    if cls == "posixGroup":
+        for i, g in enumerate(("sales", "it")):
+            there.admin.add(there.group_dn(g), {"objectClass": cls, "cn": g, "gidNumber": str(1000 + i)})
+    connect(s, there, option=(f"groups={GROUPS}", f"member={member}"))
+
+    def members(g):
+        e = there.admin.get(there.group_dn(g))
+        return sorted(v.split(",")[0].removeprefix("uid=") for v in e[member] if v) if e else None
+    for uid in ("ann", "bob"):
+        s.account(uid, departmentNumber="sales")
+    settled(s)
+    assert members("sales") == ["ann", "bob"]
+    s.set("ann", departmentNumber="it")
+    settled(s)
+    assert members("sales") == ["bob"] and members("it") == ["ann"]
+    s.leave("bob")
+    settled(s)
+    assert members("sales") == [] and status(s)["failed"] == 0
+
+
+def test_the_mapping(s, there):
+    connect(s, there, option=("rdn=cn", "map=cn=uid", "map=uid=", "map=description=title", "map=displayName=cn",
+                              "class=person", "class=extensibleObject"))
+    s.account("ann", cn="Ann Lee", sn="Lee", title="Dr")
+    settled(s)
+    ann = there.admin.get(f"cn=ann,{PEOPLE}")
+    assert ann["description"] == ["Dr"] and ann["displayName"] == ["Ann Lee"] and not ann["title"] == ["x"]
+    assert "person" in ann["objectClass"] and "inetOrgPerson" not in ann["objectClass"]
+
+
+def test_special_characters_in_names(s, there):
+    uid = 'a,b+c"d\\e<f>;#g=h*(i)'
+    connect(s, there)
+    dn = ldap.dn.dn2str([[("uid", uid, ldap.AVA_STRING)]]) + "," + PEOPLE
+    s.admin.add(dn, {"objectClass": "inetOrgPerson", "uid": uid, "cn": uid, "sn": "x"})
+    settled(s)
+    assert there.admin.get(dn)["uid"] == [uid]
+    s.admin.modify(dn, replace={"provState": "terminated"})
+    settled(s)
+    assert there.admin.get(dn, LOCK)[LOCK]
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "uri"])
+def test_the_certificate_is_verified(s, there, tmp_path, scheme):
+    make_pki(tmp_path / "other")
+    connect(s, there, url=getattr(there, scheme), tls=False, option=(f"ca={tmp_path}/other/ca.pem",))
+    s.account("ann")
+    wait_until(lambda: (status(s) or {}).get("lastError"), 10)
+    assert entry(there, "ann") is None
+
+
+def test_a_server_without_tls_is_not_spoken_to(s, make_slapd):
+    plain = make_slapd(provision=None)
+    plain.expect_log('unsupported operation "1.3.6.1.4.1.1466.20037"')
+    connect(s, plain, url=plain.uri, tls=False)
+    s.account("ann")
+    failed(s, "StartTLS")
+    assert plain.admin.get(plain.person_dn("ann")) is None
+    refusing = next(line.split("conn=")[1].split()[0] for line in plain.log().splitlines() if "1466.20037" in line)
+    assert f"conn={refusing} op=1 BIND" not in plain.log(), "no password over the open"
+
+
+def test_a_wrong_password_is_told_and_not_shown(s, there):
+    connect(s, there, provSecretFile=str(keep(s, "sesame-open", name="other")))
+    s.account("ann")
+    failed(s, "bind: Invalid credentials")
+    assert "sesame-open" not in s.provd_log.read_text()
+
+
+def test_refusals_have_the_servers_words(s, there):
+    connect(s, there, provAttribute=["mail"])
+    s.account("ann")
+    failed(s, "create the account: Object class violation")
+
+
+def test_a_server_that_comes_back(s, there):
+    connect(s, there)
+    s.account("ann")
+    settled(s)
+    there.stop()
+    s.set("ann", mail="a@x")
+    wait_until(lambda: status(s)["failed"] >= 1, 10)
+    there.start()
+    ask(s, cmd="retry", connector="hook")
+    settled(s, timeout=20)
+    assert entry(there, "ann")["mail"] == ["a@x"]
+
+
+def test_the_test_event_only_looks(s, there):
+    connect(s, there)
+    out = provctl(s, "connector", "test", "hook")
+    assert out.returncode == 0 and "the base was read" in out.stdout, out
+
+
+@pytest.mark.parametrize("attrs, word", [
+    ({"provTarget": "https://x/"}, "ldaps://"), ({"provTarget": "ldaps://h/"}, "base DN"),
+    ({"provTarget": "ldaps:///dc=x"}, "host"), ({"provOption": "member=x"}, "memberUid"),
+    ({"provOption": "ssl=no"}, "ssl"),
+])
+def test_a_bad_entry_is_refused_when_it_is_written(s, attrs, word):
+    whole = {"provTarget": f"ldaps://h/{PEOPLE}", **attrs}
+    target = whole.pop("provTarget")
+    with refused(ldap.CONSTRAINT_VIOLATION, word):
+        s.connector("hook", target, provConnectorType="ldap", **whole)
+
+
+@pytest.mark.parametrize("option", ["bindDn=cn=x", "map=a b=c", "disable=x"])
+def test_what_only_provd_can_tell_makes_it_unusable(s, option):
+    s.connector("hook", f"ldaps://h/{PEOPLE}", provConnectorType="ldap", provOption=option)
+    s.provd_start()
+    wait_state(s, "unusable")
+    assert option.partition("=")[0] in status(s)["problem"]

@@ -1,0 +1,302 @@
+/* ldapdir_conn.c - connections of the ldap connector. See ldapdir_conn.h. */
+#include "ldapdir_conn.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h" /* provd_monotonic() */
+#include "log.h"
+#include "secret.h"
+
+#define IDLE_MOST 8
+#define STEP 200        /* ms between two looks whether we are to stop */
+#define CONNECT_MOST 10 /* seconds */
+
+struct prov_ldapdir {
+	char *uri, *base, *ca, *cert, *key, *bind_dn, *secret_file;
+	unsigned timeout;
+	pthread_mutex_t mutex;
+	size_t nidle;
+	LDAP *idle[IDLE_MOST]; /* bound; under mutex */
+};
+
+static int copy(const char *from, char **to)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? PROV_ENOMEM : 0;
+}
+
+static int take_url(struct prov_ldapdir *d, const char *target, struct prov_error *err)
+{
+	LDAPURLDesc *u = NULL;
+	int rc = 0;
+
+	if (ldap_url_parse(target, &u) != LDAP_SUCCESS || !u->lud_dn || !*u->lud_dn)
+		rc = prov_error_set(err, PROV_EINVAL,
+			"provTarget: \"%.200s\" is no LDAP URL with a base DN", target);
+	else if (copy(u->lud_dn, &d->base))
+		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (rc == 0) {
+		ldap_memfree(u->lud_dn);
+		u->lud_dn = NULL;
+		d->uri = ldap_url_desc2str(u);
+		if (d->uri) /* "ldap://host:389/??base": all of it behind the host goes */
+			d->uri[strcspn(d->uri, "?")] = '\0';
+		rc = d->uri ? 0 : prov_error_set(err, PROV_ENOMEM, "no memory");
+	}
+	ldap_free_urldesc(u);
+	return rc;
+}
+
+int prov_ldapdir_new(const struct prov_connector *c, struct prov_ldapdir **out,
+	struct prov_error *err)
+{
+	struct prov_ldapdir *d = calloc(1, sizeof(*d));
+
+	*out = d;
+	if (!d)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	pthread_mutex_init(&d->mutex, NULL);
+	d->timeout = c->timeout;
+	int rc = take_url(d, c->target, err);
+	if (rc == 0 && !prov_connector_option(c, "bindDn") != !c->secret_file)
+		rc = prov_error_set(err, PROV_EINVAL,
+			"provSecretFile and the option bindDn go together; without them the bind is SASL EXTERNAL");
+	if (rc == 0 &&
+		(copy(prov_connector_option(c, "ca"), &d->ca) ||
+			copy(prov_connector_option(c, "cert"), &d->cert) ||
+			copy(prov_connector_option(c, "key"), &d->key) ||
+			copy(prov_connector_option(c, "bindDn"), &d->bind_dn) ||
+			copy(c->secret_file, &d->secret_file)))
+		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (rc)
+		prov_ldapdir_free(out);
+	return rc;
+}
+
+void prov_ldapdir_free(struct prov_ldapdir **dp)
+{
+	struct prov_ldapdir *d = *dp;
+
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->nidle; i++)
+		ldap_unbind_ext(d->idle[i], NULL, NULL);
+	pthread_mutex_destroy(&d->mutex);
+	ldap_memfree(d->uri);
+	free(d->base);
+	free(d->ca);
+	free(d->cert);
+	free(d->key);
+	free(d->bind_dn);
+	free(d->secret_file);
+	free(d);
+	*dp = NULL;
+}
+
+const char *prov_ldapdir_base(const struct prov_ldapdir *d)
+{
+	return d->base;
+}
+
+int prov_ldapdir_fail(struct prov_ldapdir_call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	call->out->outcome = PROV_OUTCOME_FAILED;
+	va_start(ap, fmt);
+	vsnprintf(call->out->error, sizeof(call->out->error), fmt, ap);
+	va_end(ap);
+	prov_log_clean(call->out->error);
+	return -1;
+}
+
+int prov_ldapdir_fail_code(struct prov_ldapdir_call *call, const char *what)
+{
+	prov_ldapdir_fail(call, "%s: %s%s%.150s", what, ldap_err2string(call->code),
+		*call->text ? ": " : "", call->text);
+	if (call->code == LDAP_BUSY || call->code == LDAP_UNAVAILABLE)
+		call->out->outcome = PROV_OUTCOME_AGAIN;
+	return -1;
+}
+
+static void drop(struct prov_ldapdir_call *call)
+{
+	if (call->ld)
+		ldap_unbind_ext(call->ld, NULL, NULL);
+	call->ld = NULL;
+}
+
+static int take_result(struct prov_ldapdir_call *call, LDAPMessage *m)
+{
+	char *text = NULL;
+	int rc = ldap_parse_result(call->ld, m, &call->code, NULL, &text, NULL, NULL, 0);
+
+	snprintf(call->text, sizeof(call->text), "%s", text ? text : "");
+	ldap_memfree(text);
+	return rc == LDAP_SUCCESS ? 0 : prov_ldapdir_fail(call, "%s", ldap_err2string(rc));
+}
+
+int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDAPMessage **res)
+{
+	LDAPMessage *m = NULL;
+	int kind = 0;
+
+	if (res)
+		*res = NULL;
+	while (rc == LDAP_SUCCESS && kind == 0) {
+		struct timeval step = { 0, STEP * 1000 };
+		if (atomic_load(call->cancel) || provd_monotonic() >= call->until) {
+			ldap_abandon_ext(call->ld, *id, NULL, NULL);
+			drop(call);
+			return prov_ldapdir_fail(call, "no answer in time");
+		}
+		kind = ldap_result(call->ld, *id, LDAP_MSG_ALL, &step, &m);
+	}
+	if (rc == LDAP_SUCCESS && kind < 0)
+		ldap_get_option(call->ld, LDAP_OPT_RESULT_CODE, &rc);
+	if (rc != LDAP_SUCCESS) {
+		drop(call);
+		return prov_ldapdir_fail(call, "%s", ldap_err2string(rc));
+	}
+	rc = take_result(call, m);
+	if (res && rc == 0)
+		*res = m;
+	else
+		ldap_msgfree(m);
+	return rc;
+}
+
+static int set_tls(const struct prov_ldapdir *d, LDAP *ld)
+{
+	int demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
+	int rc = ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
+
+	if (rc == 0 && d->ca)
+		rc = ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, d->ca);
+	if (rc == 0 && d->cert) {
+		rc = ldap_set_option(ld, LDAP_OPT_X_TLS_CERTFILE, d->cert);
+		if (rc == 0)
+			rc = ldap_set_option(ld, LDAP_OPT_X_TLS_KEYFILE, d->key ? d->key : d->cert);
+	}
+	return rc ? rc : ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client);
+}
+
+static int start_tls(struct prov_ldapdir_call *call)
+{
+	const struct prov_ldapdir *d = call->dir;
+	bool local = strncasecmp(d->uri, "ldapi:", 6) == 0;
+	int rc = local ? 0 : set_tls(d, call->ld);
+
+	if (rc)
+		return prov_ldapdir_fail(call, "TLS: %s (certificate files?)", ldap_err2string(rc));
+	if (local || strncasecmp(d->uri, "ldaps:", 6) == 0)
+		return 0;
+	rc = ldap_start_tls_s(call->ld, NULL, NULL);
+	if (rc == LDAP_SUCCESS)
+		return 0;
+	char *text = NULL;
+	ldap_get_option(call->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
+	prov_ldapdir_fail(call, "StartTLS: %s%s%.150s", ldap_err2string(rc), text ? ": " : "",
+		text ? text : "");
+	ldap_memfree(text);
+	return -1;
+}
+
+static int bind_simple(struct prov_ldapdir_call *call)
+{
+	const struct prov_ldapdir *d = call->dir;
+	struct prov_error err = { 0 };
+	char *secret = NULL;
+	size_t room = 0;
+	int id = 0;
+
+	if (prov_secret_read(d->secret_file, &secret, &room, &err))
+		return prov_ldapdir_fail(call, "%s", err.text);
+	struct berval cred = { strcspn(secret, "\r\n"), secret };
+	int rc = -1;
+	if (cred.bv_len == 0) /* RFC 4513, 5.1.2: that would be no authentication at all */
+		prov_ldapdir_fail(call, "%s: its first line is empty", d->secret_file);
+	else
+		rc = prov_ldapdir_wait(call,
+			ldap_sasl_bind(call->ld, d->bind_dn, LDAP_SASL_SIMPLE, &cred, NULL, NULL,
+				&id),
+			&id, NULL);
+	prov_secret_free(&secret, room);
+	return rc;
+}
+
+static int bind_external(struct prov_ldapdir_call *call)
+{
+	struct berval none = { 0, NULL };
+	int id = 0;
+
+	return prov_ldapdir_wait(call,
+		ldap_sasl_bind(call->ld, NULL, "EXTERNAL", &none, NULL, NULL, &id), &id, NULL);
+}
+
+static int dial(struct prov_ldapdir_call *call)
+{
+	const struct prov_ldapdir *d = call->dir;
+	int version = LDAP_VERSION3;
+	unsigned secs = d->timeout < CONNECT_MOST ? d->timeout : CONNECT_MOST;
+	struct timeval wait = { (time_t)secs, 0 };
+
+	if (ldap_initialize(&call->ld, d->uri) != LDAP_SUCCESS)
+		return prov_ldapdir_fail(call, "%s: cannot be used", d->uri);
+	ldap_set_option(call->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
+	ldap_set_option(call->ld, LDAP_OPT_NETWORK_TIMEOUT, &wait);
+	ldap_set_option(call->ld, LDAP_OPT_TIMEOUT, &wait);
+	ldap_set_option(call->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+	ldap_set_option(call->ld, LDAP_OPT_RESTART, LDAP_OPT_ON);
+	if (start_tls(call) || (d->bind_dn ? bind_simple(call) : bind_external(call)))
+		return -1;
+	return call->code == LDAP_SUCCESS ? 0 : prov_ldapdir_fail_code(call, "bind");
+}
+
+/* Is a connection that was kept still one? An answer to any question will do. */
+static bool alive(struct prov_ldapdir_call *call)
+{
+	static char none[] = LDAP_NO_ATTRS;
+	char *attrs[] = { none, NULL };
+	struct prov_result scrap = { 0 }, *out = call->out;
+	int id = 0;
+
+	call->out = &scrap;
+	int rc = prov_ldapdir_wait(call,
+		ldap_search_ext(call->ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL, 1,
+			&id),
+		&id, NULL);
+	call->out = out;
+	return rc == 0;
+}
+
+int prov_ldapdir_begin(struct prov_ldapdir_call *call)
+{
+	struct prov_ldapdir *d = call->dir;
+
+	call->until = provd_monotonic() + (int64_t)d->timeout * 1000;
+	pthread_mutex_lock(&d->mutex);
+	call->ld = d->nidle ? d->idle[--d->nidle] : NULL;
+	pthread_mutex_unlock(&d->mutex);
+	if (call->ld && alive(call))
+		return 0;
+	drop(call);
+	return dial(call);
+}
+
+void prov_ldapdir_end(struct prov_ldapdir_call *call)
+{
+	struct prov_ldapdir *d = call->dir;
+
+	pthread_mutex_lock(&d->mutex);
+	if (call->ld && call->out->outcome == PROV_OUTCOME_DONE && d->nidle < IDLE_MOST) {
+		d->idle[d->nidle++] = call->ld;
+		call->ld = NULL;
+	}
+	pthread_mutex_unlock(&d->mutex);
+	drop(call);
+}

@@ -1,0 +1,195 @@
+/* ldapdir_groups.c - memberships in the other directory. See ldapdir_groups.h. */
+#include "ldapdir_groups.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *member, *class;
+	bool names; /* the value is a user name, not a DN */
+} kinds[] = {
+	{ "member", "groupOfNames", false },
+	{ "uniqueMember", "groupOfUniqueNames", false },
+	{ "memberUid", "posixGroup", true },
+};
+
+static size_t kind_of(const struct prov_ldapdir_groups *g)
+{
+	size_t i = 0;
+
+	while (i < 2 && strcasecmp(kinds[i].member, g->member) != 0)
+		i++;
+	return i;
+}
+
+static char *name_of(const char *dn)
+{
+	LDAPDN parts = NULL;
+	char *name = NULL;
+
+	if (ldap_str2dn(dn, &parts, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && parts && parts[0] &&
+		parts[0][0])
+		name = strndup(parts[0][0]->la_value.bv_val, parts[0][0]->la_value.bv_len);
+	ldap_dnfree(parts);
+	return name;
+}
+
+/* *dn: of the one group of that name; NULL: none. The caller's, ldap_memfree(). */
+static int find(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const char *name, char **dn)
+{
+	static char none[] = LDAP_NO_ATTRS;
+	char *attrs[] = { none, NULL }, filter[700];
+	struct berval value = { strlen(name), (char *)(uintptr_t)name }, escaped = { 0, NULL };
+	LDAPMessage *res = NULL;
+	int id = 0, n;
+
+	*dn = NULL;
+	if (ldap_bv2escaped_filter_value(&value, &escaped) || !escaped.bv_val ||
+		escaped.bv_len > 512) {
+		ldap_memfree(escaped.bv_val);
+		return prov_ldapdir_fail(call, "the group's name cannot be searched for");
+	}
+	snprintf(filter, sizeof(filter), "(&(objectClass=%s)(cn=%s))", kinds[kind_of(g)].class,
+		escaped.bv_val);
+	ldap_memfree(escaped.bv_val);
+	if (prov_ldapdir_wait(call,
+		    ldap_search_ext(call->ld, g->base, LDAP_SCOPE_SUBTREE, filter, attrs, 0, NULL,
+			    NULL, NULL, 2, &id),
+		    &id, &res))
+		return -1;
+	if (call->code != LDAP_SUCCESS && call->code != LDAP_SIZELIMIT_EXCEEDED) {
+		ldap_msgfree(res);
+		return prov_ldapdir_fail_code(call, "search for the group");
+	}
+	n = ldap_count_entries(call->ld, res);
+	if (n == 1)
+		*dn = ldap_get_dn(call->ld, ldap_first_entry(call->ld, res));
+	ldap_msgfree(res);
+	return n > 1 ? prov_ldapdir_fail(call, "several groups there are named \"%.100s\"", name)
+		     : 0;
+}
+
+static int create(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call, char *name,
+	char *value)
+{
+	size_t kind = kind_of(g);
+	char *class[] = { (char *)(uintptr_t)kinds[kind].class, NULL }, *cn[] = { name, NULL },
+	     *member[] = { value, NULL };
+	LDAPMod oc = { LDAP_MOD_ADD, (char *)(uintptr_t) "objectClass", { class } },
+		c = { LDAP_MOD_ADD, (char *)(uintptr_t) "cn", { cn } },
+		m = { LDAP_MOD_ADD, g->member, { member } };
+	LDAPMod *mods[] = { &oc, &c, &m, NULL };
+	LDAPAVA ava = { { 2, (char *)(uintptr_t) "cn" }, { strlen(name), name }, LDAP_AVA_STRING,
+		NULL };
+	LDAPAVA *rdn[] = { &ava, NULL };
+	char *dn = NULL, *first = NULL;
+	int id = 0, rc = -1;
+
+	if (kinds[kind].names)
+		return prov_ldapdir_fail(call,
+			"there is no posixGroup \"%.100s\", and its gidNumber is not ours to choose",
+			name);
+	if (ldap_rdn2str(rdn, &first, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS &&
+		asprintf(&dn, "%s,%s", first, g->base) >= 0)
+		rc = prov_ldapdir_wait(call, ldap_add_ext(call->ld, dn, mods, NULL, NULL, &id), &id,
+			NULL);
+	else
+		prov_ldapdir_fail(call, "no memory");
+	ldap_memfree(first);
+	free(dn);
+	return rc;
+}
+
+static int modify(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const char *dn, char *value, bool add, bool keep_one)
+{
+	char *list[] = { value, NULL }, *nobody[] = { (char *)(uintptr_t) "", NULL };
+	LDAPMod place = { LDAP_MOD_ADD, g->member, { nobody } },
+		m = { add ? LDAP_MOD_ADD : LDAP_MOD_DELETE, g->member, { list } };
+	LDAPMod *mods[] = { &m, keep_one ? &place : NULL, NULL };
+	int id = 0;
+
+	return prov_ldapdir_wait(call, ldap_modify_ext(call->ld, dn, mods, NULL, NULL, &id), &id,
+		NULL);
+}
+
+static int join(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call, char *name,
+	char *value)
+{
+	char *dn = NULL;
+	int rc = find(g, call, name, &dn);
+
+	if (rc == 0 && !dn) {
+		rc = create(g, call, name, value);
+		if (rc == 0 && call->code == LDAP_ALREADY_EXISTS) /* another account was faster */
+			rc = find(g, call, name, &dn);
+		else if (rc == 0 && call->code != LDAP_SUCCESS)
+			rc = prov_ldapdir_fail_code(call, "create the group");
+	}
+	if (rc == 0 && dn) {
+		rc = modify(g, call, dn, value, true, false);
+		if (rc == 0 && call->code != LDAP_SUCCESS &&
+			call->code != LDAP_TYPE_OR_VALUE_EXISTS)
+			rc = prov_ldapdir_fail_code(call, "join the group");
+	}
+	ldap_memfree(dn);
+	return rc;
+}
+
+/* The last member of a group that must have one leaves an empty name (RFC 4519, 3.5) behind. */
+static int leave(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const char *name, char *value)
+{
+	char *dn = NULL;
+	int rc = find(g, call, name, &dn);
+
+	if (rc == 0 && dn) {
+		rc = modify(g, call, dn, value, false, false);
+		if (rc == 0 && call->code == LDAP_OBJECT_CLASS_VIOLATION)
+			rc = modify(g, call, dn, value, false, true);
+		/* the server's word alone is no proof: it must say that the value is not there */
+		if (rc == 0 && call->code == LDAP_SUCCESS)
+			rc = modify(g, call, dn, value, false, false);
+		if (rc == 0 && call->code != LDAP_NO_SUCH_ATTRIBUTE &&
+			call->code != LDAP_NO_SUCH_OBJECT)
+			rc = prov_ldapdir_fail_code(call, "leave the group");
+	}
+	ldap_memfree(dn);
+	return rc;
+}
+
+static int each(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *list, char *value, bool add)
+{
+	size_t i;
+	json_t *dn;
+	int rc = 0;
+
+	json_array_foreach(list, i, dn)
+	{
+		char *name = rc == 0 && json_is_string(dn) ? name_of(json_string_value(dn)) : NULL;
+		if (name)
+			rc = add ? join(g, call, name, value) : leave(g, call, name, value);
+		free(name);
+	}
+	return rc;
+}
+
+int prov_ldapdir_groups(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *event, const char *dn, const char *uid)
+{
+	const json_t *groups = json_object_get(json_object_get(event, "data"), "groups");
+	const char *value = kinds[kind_of(g)].names ? uid : dn;
+	char *copy = g->base && groups && value ? strdup(value) : NULL;
+	int rc = 0;
+
+	if (copy) {
+		rc = each(g, call, json_object_get(groups, "lost"), copy, false);
+		if (rc == 0)
+			rc = each(g, call, json_object_get(groups, "gained"), copy, true);
+	}
+	free(copy);
+	return rc;
+}

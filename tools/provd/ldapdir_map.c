@@ -1,0 +1,215 @@
+/* ldapdir_map.c - attributes in the other directory. See ldapdir_map.h. */
+#include "ldapdir_map.h"
+
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ROWS 64
+
+struct row {
+	char *there, *here;
+	bool may;
+};
+
+struct prov_ldapdir_map {
+	size_t n;
+	struct row row[ROWS];
+};
+
+static const char *const defaults[] = { "uid", "cn", "sn", "givenName", "displayName", "initials",
+	"mail", "title", "telephoneNumber", "mobile", "departmentNumber", "employeeNumber",
+	"employeeType", "preferredLanguage", "o", "ou", "l" };
+
+static void row_dispose(struct row *r)
+{
+	free(r->there);
+	free(r->here);
+	memset(r, 0, sizeof(*r));
+}
+
+void prov_ldapdir_map_free(struct prov_ldapdir_map **mp)
+{
+	struct prov_ldapdir_map *m = *mp;
+
+	for (size_t i = 0; m && i < m->n; i++)
+		row_dispose(&m->row[i]);
+	free(m);
+	*mp = NULL;
+}
+
+size_t prov_ldapdir_map_size(const struct prov_ldapdir_map *m)
+{
+	return m->n;
+}
+
+/* RFC 4512, 1.4: a name or an OID, with options. */
+static bool is_attribute(const char *s, size_t n)
+{
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.;";
+
+	return n && strspn(s, good) >= n;
+}
+
+static bool may_leave(const struct prov_connector *c, const char *attr)
+{
+	bool may = strcasecmp(attr, "uid") == 0;
+
+	for (size_t i = 0; i < c->nattr && !may; i++)
+		may = strcasecmp(c->attr[i]->name, attr) == 0;
+	return may;
+}
+
+static void forget(struct prov_ldapdir_map *m, const char *there, size_t len)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strlen(m->row[i].there) == len &&
+			strncasecmp(m->row[i].there, there, len) == 0) {
+			row_dispose(&m->row[i]);
+			memmove(&m->row[i], &m->row[i + 1], (m->n - i - 1) * sizeof(m->row[0]));
+			m->n--;
+			return;
+		}
+}
+
+static int add(struct prov_ldapdir_map *m, const struct prov_connector *c, const char *there,
+	size_t len, const char *here)
+{
+	if (!is_attribute(there, len) || (*here && !is_attribute(here, strlen(here))))
+		return PROV_EINVAL;
+	forget(m, there, len);
+	if (!*here)
+		return 0;
+	if (m->n == ROWS)
+		return PROV_EFULL;
+	struct row r = { strndup(there, len), strdup(here), may_leave(c, here) };
+	if (!r.there || !r.here) {
+		row_dispose(&r);
+		return PROV_ENOMEM;
+	}
+	m->row[m->n++] = r;
+	return 0;
+}
+
+int prov_ldapdir_map_new(const struct prov_connector *c, struct prov_ldapdir_map **out,
+	struct prov_error *err)
+{
+	struct prov_ldapdir_map *m = calloc(1, sizeof(*m));
+	const char *bad = NULL;
+	int rc = m ? 0 : PROV_ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		rc = add(m, c, defaults[i], strlen(defaults[i]), defaults[i]);
+	for (size_t i = 0; rc == 0 && i < c->noption; i++) {
+		if (strcmp(c->option[i].name, "map") != 0)
+			continue;
+		bad = c->option[i].value;
+		const char *eq = strchr(bad, '=');
+		rc = eq ? add(m, c, bad, (size_t)(eq - bad), eq + 1) : PROV_EINVAL;
+	}
+	*out = m;
+	if (rc == 0)
+		return 0;
+	prov_ldapdir_map_free(out);
+	return rc == PROV_ENOMEM || !bad
+		? prov_error_set(err, rc, "no memory")
+		: prov_error_set(err, PROV_EINVAL,
+			  "provOption: map=%.150s: want THERE=HERE, two attributes, %d at most",
+			  bad, ROWS);
+}
+
+static struct berval *value_of(const json_t *v)
+{
+	const char *text = json_string_value(v),
+		   *b64 = json_string_value(json_object_get(v, "base64"));
+
+	if (text)
+		return ber_mem2bv(text, json_string_length(v), 1, NULL);
+	size_t n = b64 ? strlen(b64) : 0;
+	unsigned char *buf = n ? malloc(n) : NULL;
+	int len = buf ? EVP_DecodeBlock(buf, (const unsigned char *)b64, (int)n) : -1;
+	for (size_t i = n; len > 0 && i && b64[i - 1] == '='; i--)
+		len--;
+	struct berval *bv = len >= 0 ? ber_mem2bv((char *)buf, (ber_len_t)len, 1, NULL) : NULL;
+	free(buf);
+	return bv;
+}
+
+static struct berval **list_of(const json_t *list)
+{
+	size_t n = json_array_size(list), kept = 0;
+	struct berval **v = n ? calloc(n + 1, sizeof(struct berval *)) : NULL;
+
+	for (size_t i = 0; v && i < n; i++) {
+		v[kept] = value_of(json_array_get(list, i));
+		kept += v[kept] != NULL;
+	}
+	if (v && !kept) {
+		free(v);
+		v = NULL;
+	}
+	return v;
+}
+
+void prov_ldapdir_values_free(struct berval **v)
+{
+	for (struct berval **p = v; p && *p; p++)
+		ber_bvfree(*p);
+	free(v);
+}
+
+int prov_ldapdir_map_get(const struct prov_ldapdir_map *m, size_t n, const json_t *event,
+	const char **there, struct berval ***values)
+{
+	const struct row *r = &m->row[n];
+	const json_t *data = json_object_get(event, "data");
+	const json_t *list = NULL;
+	const char *name;
+	json_t *v;
+
+	*there = r->there;
+	*values = NULL;
+	if (!r->may)
+		return PROV_ENOENT;
+	json_object_foreach((json_t *)(uintptr_t)json_object_get(data, "values"), name, v)
+	{
+		if (strcasecmp(name, r->here) == 0)
+			list = v;
+	}
+	if (list) {
+		*values = list_of(list);
+	} else if (strcasecmp(r->here, "uid") == 0 && json_object_get(data, "uid")) {
+		json_t *one = json_pack("[O]", json_object_get(data, "uid"));
+		*values = list_of(one);
+		json_decref(one);
+	}
+	return 0;
+}
+
+static size_t count(struct berval **v)
+{
+	size_t n = 0;
+
+	while (v && v[n])
+		n++;
+	return n;
+}
+
+bool prov_ldapdir_values_equal(struct berval **a, struct berval **b)
+{
+	size_t n = count(a);
+
+	if (n != count(b))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+		for (size_t k = 0; k < n && !found; k++)
+			found = ber_bvcmp(a[i], b[k]) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,31 @@
+/*
+ * ldapdir_map.h - which attributes an account has in the other directory. Pure.
+ *
+ * "map=THERE=HERE" options over defaults that keep the name; "map=THERE=" takes a default away.
+ * All values count. What may leave is as for every connector: uid, and what provAttribute
+ * lists; a mapped and listed attribute without a value is taken away there.
+ */
+#ifndef PROVD_LDAPDIR_MAP_H
+#define PROVD_LDAPDIR_MAP_H
+
+#include <jansson.h>
+#include <ldap.h>
+
+#include "connector.h"
+#include "error.h"
+
+struct prov_ldapdir_map;
+
+int prov_ldapdir_map_new(const struct prov_connector *c, struct prov_ldapdir_map **out,
+	struct prov_error *err);
+void prov_ldapdir_map_free(struct prov_ldapdir_map **m);
+size_t prov_ldapdir_map_size(const struct prov_ldapdir_map *m);
+/* The n-th attribute there; *values: a NULL-terminated list, NULL when it has none;
+ * prov_ldapdir_values_free(). PROV_ENOENT: it may not leave, so it is none of our business. */
+int prov_ldapdir_map_get(const struct prov_ldapdir_map *m, size_t n, const json_t *event,
+	const char **there, struct berval ***values);
+void prov_ldapdir_values_free(struct berval **v);
+/* The same values, in whatever order? Either may be NULL. */
+bool prov_ldapdir_values_equal(struct berval **a, struct berval **b);
+
+#endif
