@@ -294,18 +294,20 @@ static char *rdn_of(const struct attempt *a)
 static int create(struct attempt *a)
 {
 	struct mods m = { .n = 0 };
-	struct berval **oc = calloc(CLASSES + 1, sizeof(struct berval *));
+	struct berval name[CLASSES], *oc[CLASSES + 1] = { NULL };
 	char *rdn = a->name ? rdn_of(a) : NULL, *dn = NULL;
 	int id = 0, rc = -1;
 
-	for (size_t i = 0; oc && a->s->class[i]; i++)
-		oc[i] = ber_bvstrdup(a->s->class[i]);
-	put(&m, LDAP_MOD_ADD, "objectClass", oc, true);
+	for (size_t i = 0; a->s->class[i]; i++) {
+		name[i] = (struct berval){ strlen(a->s->class[i]), a->s->class[i] };
+		oc[i] = &name[i];
+	}
+	put(&m, LDAP_MOD_ADD, "objectClass", oc, false);
 	for (size_t i = 0; i < prov_ldapdir_map_size(a->s->map); i++) {
 		struct berval **v = NULL;
-		const char *name;
-		if (prov_ldapdir_map_get(a->s->map, i, a->event, &name, &v) == 0 && v)
-			put(&m, LDAP_MOD_ADD, name, v, true);
+		const char *attr;
+		if (prov_ldapdir_map_get(a->s->map, i, a->event, &attr, &v) == 0 && v)
+			put(&m, LDAP_MOD_ADD, attr, v, true);
 	}
 	if (a->s->key && a->subject)
 		put_text(&m, LDAP_MOD_ADD, a->s->key, a->subject);
