@@ -59,7 +59,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-crash check-fuzz check-soak demo bench \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -76,9 +76,10 @@ help:
 	@echo "make test         everything below but soak and bench; the last line counts"
 	@echo "make lint         format, static analysis, man pages, layers, exported symbols"
 	@echo "make check-unit   unit tests: plain, with ASan and UBSan, with TSan where threads matter"
+	@echo "make check-provd  the tests of provd once more, with provd under TSan and under ASan"
 	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
 	@echo "make check-slapd  black-box tests against the installed slapd"
-	@echo "make check-crash  slapd and provd killed under load (ROUNDS=100 for the long run)"
+	@echo "make check-crash  slapd killed under load (PROV_CRASH_ROUNDS=100 for more)"
 	@echo "make check-soak   the crash test, PROV_CRASH_ROUNDS=1000 kills (not part of make test)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        one table: bare slapd, the stock stack, this overlay"
@@ -140,6 +141,10 @@ $(1)/bin/test_%: $(1)/tests/unit/test_%.o $$(call objects,$(1),$$(SRC_support)) 
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
 	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ -lcmocka $$(LIBS_tools)
+$(1)/bin/provd: $(1)/tools/provd/main.o $(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -o $$@ $$^ $$(LIBS_tools)
 $(1)/bin/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/tests/fuzz/driver.o \
 		$$(call objects,$(1),$$(SRC_support)) $(1)/libtools.a $(1)/libstore.a $(1)/libcore.a
 	@mkdir -p $$(@D)
@@ -185,11 +190,11 @@ build/provd build/provctl: $(call objects,build,$(SRC_common)) build/libstore.a 
 # -- tests: tests/run.py does the counting ---------------------------------------------------
 
 test:
-	@echo "make test: deps, all, lint, unit, fuzz corpora, slapd, crash"
+	@echo "make test: deps, all, lint, unit, fuzz corpora, slapd, provd with sanitizers, crash"
 	@scripts/deps.sh
-	@$(PYTHON) tests/run.py lint unit fuzz slapd crash
+	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-crash check-soak: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd crash soak
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd provd crash soak
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -134,15 +134,17 @@ def step_fuzz(count):
         say(status == 0, f"{source.stem}: {len(corpus)} inputs", time.monotonic() - began, output)
 
 
-def pytest(folder, count, timeout, args=(), env=None):
-    xml = RESULTS / f"{folder}.xml"
+def pytest(folder, count, timeout, args=(), env=None, name=None):
+    """All tests of the folder, or the files that args name."""
+    xml = RESULTS / f"{name or folder}.xml"
+    which = [] if any(str(a).endswith(".py") for a in args) else [f"tests/{folder}"]
     xml.unlink(missing_ok=True)
     make("all", count)
     try:
         # -p no:cacheprovider: nothing is written into the tree
         status = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
-             f"--junitxml={xml}", *args, f"tests/{folder}"],
+             f"--junitxml={xml}", *args, *which],
             cwd=TOP, timeout=timeout, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}).returncode
     except subprocess.TimeoutExpired:
@@ -161,6 +163,15 @@ def pytest(folder, count, timeout, args=(), env=None):
 def step_slapd(count):
     make("node-modules", count)
     pytest("slapd", count, 1200)
+
+
+def step_provd(count):
+    """provd with the thread sanitizer, and with that for memory, delivers again."""
+    for variant, options in (("tsan", {"TSAN_OPTIONS": "halt_on_error=1"}), ("asan", {})):
+        make(f"build/{variant}/bin/provd", count)
+        pytest("slapd", count, 600, [f"tests/slapd/test_{t}.py" for t in (
+            "provd", "webhook", "scim", "ldap_connector", "metrics")],
+            {"PROVD": str(TOP / f"build/{variant}/bin/provd"), **options}, f"provd-{variant}")
 
 
 def step_crash(count):
