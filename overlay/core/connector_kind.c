@@ -51,7 +51,8 @@ static const char *ldap_url(const char *target)
 	return slash && slash[1] && slash[1] != '?' ? NULL : "has no base DN";
 }
 
-static const char *const no_options[] = { NULL };
+static const char *const exec_options[] = { "user", "cpu", "memory", "files", "processes",
+	"filesize", NULL };
 static const char *const tls_options[] = { "ca", "cert", "key", NULL };
 
 static const char *const scim_options[] = { "ca", "cert", "key", "tokenUrl", "clientId", "map",
@@ -62,7 +63,7 @@ static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn"
 	"idAttribute", NULL };
 
 static const struct prov_connector_kind kinds[] = {
-	{ "exec", false, false, no_options, any_command },
+	{ "exec", false, false, exec_options, any_command },
 	{ "ldap", false, false, ldap_options, ldap_url },
 	{ "scim", true, true, scim_options, https_only },
 	{ "webhook", true, false, tls_options, https_only },

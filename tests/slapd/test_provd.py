@@ -394,3 +394,54 @@ def test_an_idle_provd_sleeps(s, hook):
     before = switches()
     time.sleep(2)
     assert switches() - before <= 6, "no busy polling"
+
+
+# -- limits and the user of exec ------------------------------------------------------------------
+
+
+def limited(s, script, *options, **attrs):
+    """A connector whose program runs this script (its output is what a test reads), and the first row about it."""
+    r = Receiver(s.dir, "limited")
+    r.dir.chmod(0o777)
+    s.dir.chmod(0o755)
+    s.connector("limited", f"/bin/sh -c '{script}' hook {r.dir}", provOption=list(options), **attrs)
+    s.provd_start()
+    wait_state(s, "enabled", "limited")
+    s.account("ann")
+    return r
+
+
+def test_a_program_runs_as_another_user(s):
+    r = limited(s, 'id -un >"$1/who"; id -G >>"$1/who"; grep -E "^(NoNewPrivs|CapEff)" /proc/self/status >>"$1/who"',
+                "user=nobody")
+    wait_until(lambda: status(s, "limited")["delivered"] == 1, 10)
+    who = (r.dir / "who").read_text().split()
+    assert who[0] == "nobody" and "0" not in who[1:-4]
+    assert who[-1] == "1" or "NoNewPrivs:" in who and int(who[who.index("CapEff:") + 1], 16) == 0
+
+
+@pytest.mark.parametrize("option, script", [
+    ("files=20", 'test "$(ulimit -n)" = 20'),
+    ("memory=200", 'test "$(ulimit -v)" = 204800'),
+    ("cpu=7", 'test "$(ulimit -t)" = 7'),
+    ("processes=4000", 'test "$(ulimit -u 2>/dev/null || ulimit -p)" = 4000'),
+    ("filesize=1", 'test "$(ulimit -f)" = 2048'),
+])
+def test_a_program_has_limits(s, option, script):
+    limited(s, script + ' && test "$(ulimit -c)" = 0', option)
+    wait_until(lambda: (st := status(s, "limited"))["delivered"] or st["lastError"], 10)
+    assert status(s, "limited")["delivered"] == 1, status(s, "limited")
+
+
+def test_a_program_that_eats_too_much_is_a_failed_attempt(s):
+    limited(s, "while :; do :; done", "cpu=1", provTimeout="60")
+    wait_until(lambda: status(s, "limited")["failed"] == 1, 20)
+
+
+@pytest.mark.parametrize("option, word", [("user=no-such-user", "no such user"), ("user=--help", "no such user"),
+                                          ("cpu=0", "cpu"), ("memory=lots", "memory"), ("files=1x", "files")])
+def test_bad_limits_make_it_unusable_and_are_named(s, option, word):
+    s.connector("limited", "/bin/true", provOption=option)
+    s.provd_start()
+    wait_state(s, "unusable", "limited")
+    assert word in status(s, "limited")["problem"]

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "argv.h"
+#include "exec_limits.h"
 #include "toolschema.h"
 
 #define FILTER "(objectClass=provConnector)"
@@ -120,8 +121,11 @@ static int copy_entry(LDAP *ld, LDAPMessage *m, const struct prov_schema *schema
 static int open_kind(struct provd_connector *c, struct prov_error *err)
 {
 	c->ops = prov_kind_find(c->c->type);
-	return c->ops ? c->ops->open(c->c, &c->self, err)
-		      : prov_argv_split(c->c->target, &c->argv, err);
+	if (c->ops)
+		return c->ops->open(c->c, &c->self, err);
+	char **argv = NULL;
+	int rc = prov_argv_split(c->c->target, &argv, err);
+	return rc ? rc : prov_exec_limits(c->c, argv, &c->argv, err);
 }
 
 /* What is wrong with one entry stays with that entry. */
