@@ -44,7 +44,30 @@ const server = createServer({
       connection: req.socket.remotePort,
       peer: req.socket.getPeerCertificate()?.subject?.UID ?? null };
     process.stdout.write(JSON.stringify(line) + "\n");
-    setTimeout(() => {
+    // faults: closed without an answer, in the middle of one, byte by byte, without an end, not HTTP
+    if (now.hangup) return req.socket.destroy();
+    if (now.reset) {
+      res.writeHead(200, { "Content-Length": "1000" });
+      res.write("half an ans");
+      return setTimeout(() => req.socket.destroy(), 50);
+    }
+    if (now.drip) {
+      const answer = `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Pad: ${"x".repeat(1000)}\r\n\r\n`;
+      let at = 0;
+      const timer = setInterval(() => {
+        if (req.socket.destroyed || at >= answer.length) return clearInterval(timer);
+        req.socket.write(answer[at++]);
+      }, 100);
+      return undefined;
+    }
+    if (now.endless) {
+      res.writeHead(now.status ?? 200);
+      const pour = () => { while (!res.destroyed && res.write("x".repeat(65536))); };
+      res.on("drain", pour);
+      return pour();
+    }
+    if (now.garbage) return req.socket.end("\x00\x01 this is no HTTP\r\n\r\n");
+    return setTimeout(() => {
       res.writeHead(now.status ?? 200, now.headers ?? {});
       res.end("x".repeat(now.size ?? 0) + (now.text ?? ""));
     }, now.delay ?? 0);

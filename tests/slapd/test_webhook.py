@@ -34,8 +34,8 @@ def hooks(tmp_path, pki):
     made = []
 
     def make(name="web", **options):
-        made.append(NodeServer(tmp_path / name, "webhook.mjs", cert=pki / "server.pem", key=pki / "server.key",
-                               **{"secret": NEW, **options}))
+        made.append(NodeServer(tmp_path / name, "webhook.mjs", **{"cert": pki / "server.pem", "key": pki / "server.key",
+                                                                  "secret": NEW, **options}))
         return made[-1]
 
     yield make
@@ -356,6 +356,94 @@ def test_a_receiver_that_comes_back_gets_it_all(slapd, pki, hooks):
     web.start()
     ask(slapd, cmd="retry", connector="hook")
     wait_until(lambda: len(web.requests()) >= 3, 25)
+
+
+@pytest.mark.parametrize("fault", ["hangup", "reset", "drip", "garbage"])
+def test_a_broken_answer_is_a_failed_attempt_and_comes_again(slapd, pki, hooks, fault):
+    web = hooks()
+    connect(slapd, pki, web, provTimeout="2")
+    web.behave(**{fault: True})
+    slapd.provd_start()
+    slapd.account("ann")
+    slapd.set("ann", description="x")
+    wait_until(lambda: (status(slapd) or {}).get("failed"), 10)
+    assert status(slapd)["lastError"] and status(slapd)["delivered"] == 0
+    web.behave()
+    ask(slapd, cmd="retry", connector="hook")
+    wait_until(lambda: status(slapd)["delivered"] == 2, 15)
+    got = web.requests()
+    assert got[0]["headers"]["webhook-id"] == got[-2]["headers"]["webhook-id"] != got[-1]["headers"]["webhook-id"]
+    assert [json.loads(r["body"])["type"].rpartition(".")[2] for r in got[-2:]] == ["created", "updated"], "in order"
+
+
+@pytest.mark.parametrize("code, delivered", [(200, 1), (500, 0)])
+def test_an_answer_without_an_end_is_cut_off(slapd, pki, hooks, code, delivered):
+    web = hooks()
+    connect(slapd, pki, web, provTimeout="20")
+    web.behave(endless=True, status=code)
+    slapd.provd_start()
+    began = time.monotonic()
+    slapd.account("ann")
+    wait_until(lambda: (st := status(slapd)) and st["delivered"] + st["failed"] == 1, 10)
+    assert status(slapd)["delivered"] == delivered and time.monotonic() - began < 8
+
+
+def test_an_expired_certificate_is_refused(slapd, pki, hooks):
+    subprocess.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "0",
+                    "-out", "expired.pem", "-extfile", "san.cnf"], cwd=pki, check=True, capture_output=True)
+    time.sleep(1.5)
+    web = hooks(cert=pki / "expired.pem")
+    connect(slapd, pki, web)
+    slapd.provd_start()
+    slapd.account("ann")
+    failed(slapd, "expired")
+    assert web.requests() == []
+
+
+def test_errors_for_a_while_lose_nothing_and_keep_the_order(slapd, pki, hooks):
+    web = hooks()
+    connect(slapd, pki, web)
+    web.behave(status=502)
+    slapd.provd_start()
+    for i in range(3):
+        slapd.account(f"u{i}")
+        for k in range(3):
+            slapd.set(f"u{i}", description=str(k))
+    wait_until(lambda: (status(slapd) or {}).get("failed", 0) >= 3, 20)
+    web.behave()
+
+    def finished():
+        ask(slapd, cmd="retry", connector="hook")
+        return status(slapd)["delivered"] == 12
+    wait_until(finished, 20)
+    assert status(slapd)["parked"] == 0
+    good = web.requests()[-12:]
+    for subject in {json.loads(r["body"])["subject"] for r in good}:
+        seqs = [int(e["sequence"]) for e in map(lambda r: json.loads(r["body"]), good) if e["subject"] == subject]
+        assert seqs == sorted(seqs) and len(seqs) == 4
+
+
+def test_killed_often_under_load_every_event_arrives_in_order(slapd, pki, hooks):
+    web = hooks()
+    connect(slapd, pki, web, provConcurrency="8")
+    web.behave(delay=5)
+    slapd.provd_start()
+    for i in range(60):
+        slapd.account(f"u{i % 6}") if i < 6 else slapd.set(f"u{i % 6}", description=str(i))
+        if i % 3 == 2:
+            slapd.provd_stop(hard=True)
+            slapd.provd_start()
+
+    def events():
+        return [json.loads(r["body"]) for r in web.requests()]
+    wait_until(lambda: len({e["id"] for e in events()}) == 60, 30, f"60 events, {len(events())} requests")
+    for subject in {e["subject"] for e in events()}:
+        first, seen = [], set()
+        for e in events():
+            if e["subject"] == subject and e["id"] not in seen:
+                seen.add(e["id"])
+                first.append(int(e["sequence"]))
+        assert first == sorted(first), "the first arrivals are in order"
 
 
 @pytest.mark.parametrize("attrs, word", [
