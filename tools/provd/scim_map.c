@@ -183,7 +183,7 @@ static json_t *member(json_t *o, const char *name, json_t *fresh)
 {
 	json_t *have = json_object_get(o, name);
 
-	if (!have) {
+	if (!have || json_typeof(have) != json_typeof(fresh)) { /* servers send what they like */
 		json_object_set_new(o, name, fresh);
 		return fresh;
 	}
