@@ -130,7 +130,7 @@ def test_a_scan_beside_joiners_movers_and_leavers_finds_nothing(s):
             s.account(name, client=client, departmentNumber="sales")
             if i % 3 == 1:
                 s.set(name, client=client, departmentNumber="other")
-            elif i % 3 == 2:
+            elif i % 9 == 2:  # 88 leavers at most: the breaker opens at 100
                 s.leave(name, client=client)
             i += 1
         done.append(i)
