@@ -217,7 +217,9 @@ class Slapd(Directory):
         assert died is None, f"slapd had ended by itself with {died}: {self.log()[-3000:]}"
         # slapd 2.5 says 1 when it is stopped in the moment after its start
         early = "listener initialization failed" in self.log()[-2000:]
-        assert status == 0 or early, f"slapd ended with {status}: {self.log()[-3000:]}"
+        # One without our module died once of SIGSEGV after its last word (docs/slapd-notes.md).
+        theirs = status == -signal.SIGSEGV and not self.config.module and self.log().rstrip().endswith("slapd stopped.")
+        assert status == 0 or early or theirs, f"slapd ended with {status}: {self.log()[-3000:]}"
 
     def kill(self):
         """kill -9: what a crash looks like to the files."""
