@@ -3,7 +3,7 @@
  *
  * Keys: "<connector>" in the table of cursors, "<connector>\0<be64 sequence>" in the
  * table of exceptions, "<connector>\0<entryUUID>" in that of remote ids. Values of exceptions:
- * version byte 1 then canonical JSON; of remote ids: the id. Owned by whoever holds the lock file.
+ * version byte 1 then canonical JSON; of remote ids: the newest sequence, then the id. Owned by whoever holds the lock file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -305,26 +305,33 @@ static int remote_key(const char *connector, const char *subject, char *buf, str
 }
 
 int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
-	struct prov_val *id)
+	uint64_t *seq, struct prov_val *id)
 {
 	char buf[KEY_MOST];
-	struct prov_val key;
+	struct prov_val key, row;
 	int rc = remote_key(connector, subject, buf, &key);
 
-	return rc ? rc : prov_kv_get(t, T_REMOTE, key, id);
-}
-
-int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
-	struct prov_val id)
-{
-	char buf[KEY_MOST];
-	struct prov_val key;
-	int rc = remote_key(connector, subject, buf, &key);
-
+	if (rc == 0)
+		rc = prov_kv_get(t, T_REMOTE, key, &row);
 	if (rc)
 		return rc;
+	if (row.len < 8 || prov_be64_get((struct prov_val){ row.data, 8 }, seq))
+		return PROV_ECORRUPT;
+	*id = (struct prov_val){ row.data + 8, row.len - 8 };
+	return 0;
+}
+
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject, uint64_t seq,
+	struct prov_val id)
+{
+	char buf[KEY_MOST], row[8 + KEY_MOST];
+	struct prov_val key;
+	int rc = remote_key(connector, subject, buf, &key);
+
+	if (rc || id.len > KEY_MOST)
+		return rc ? rc : PROV_EINVAL;
+	prov_be64_put((unsigned char *)row, seq);
 	if (id.len)
-		return prov_kv_put(t, T_REMOTE, key, id);
-	rc = prov_kv_delete(t, T_REMOTE, key);
-	return rc == PROV_ENOENT ? 0 : rc;
+		memcpy(row + 8, id.data, id.len);
+	return prov_kv_put(t, T_REMOTE, key, (struct prov_val){ row, 8 + id.len });
 }

@@ -60,11 +60,14 @@ int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t 
 int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 	int (*see)(void *ctx, const char *connector, const struct prov_delivery *d), void *ctx);
 
-/* Under which id a connected system knows an account (entryUUID). PROV_ENOENT: not known. An
- * empty id forgets it. */
+/*
+ * What a connector that keeps accounts elsewhere remembers of one (entryUUID): the newest event
+ * that was carried out there, so that an older one, parked and tried again, cannot undo it; and the
+ * account's id there, empty when it is not known. PROV_ENOENT: nothing yet. PROV_ECORRUPT.
+ */
 int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
-	struct prov_val *id);
-int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
+	uint64_t *seq, struct prov_val *id);
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject, uint64_t seq,
 	struct prov_val id);
 
 /* Events in the state environment. */

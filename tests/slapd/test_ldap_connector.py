@@ -287,3 +287,18 @@ def test_what_only_provd_can_tell_makes_it_unusable(s, option):
     s.provd_start()
     wait_state(s, "unusable")
     assert option.partition("=")[0] in status(s)["problem"]
+
+
+def test_a_parked_event_that_is_tried_again_undoes_nothing(s, there):
+    connect(s, there, provMaxAttempts="1")
+    s.account("ann")
+    settled(s)
+    there.stop()
+    s.set("ann", mail="a@x")
+    wait_until(lambda: status(s)["parked"] == 1, 10)
+    there.start()
+    s.leave("ann")
+    settled(s)
+    ask(s, cmd="retry", connector="hook")
+    wait_until(lambda: status(s)["parked"] == 0 and not status(s)["ready"] and not status(s)["inFlight"], 10)
+    assert entry(there, "ann")[LOCK] and "a later event" in s.provd_log.read_text()

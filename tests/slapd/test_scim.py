@@ -423,3 +423,20 @@ def test_killed_on_the_way_nothing_is_doubled_or_lost(s, pki, servers):
     users = scim.call("/dump")["users"]
     assert len(users) == 30 and len({u["externalId"] for u in users}) == 30
     assert {u["userName"] for u in users if not u["active"]} == {f"u{i}" for i in range(0, 30, 3)}
+
+
+def test_a_parked_event_that_is_tried_again_undoes_nothing(s, pki, servers):
+    scim = servers()
+    connect(s, pki, scim, provMaxAttempts="1")
+    s.account("ann")
+    settled(s)
+    scim.behave(status=400, method="PATCH", times=1)
+    s.set("ann", mail="a@x")
+    wait_until(lambda: status(s)["parked"] == 1, 10)
+    s.leave("ann")
+    settled(s)
+    assert scim.users()["ann"]["active"] is False
+    ask(s, cmd="retry", connector="hook")
+    wait_until(lambda: status(s)["parked"] == 0 and not status(s)["ready"] and not status(s)["inFlight"], 10)
+    assert scim.users()["ann"]["active"] is False
+    assert "a later event of this account was carried out" in s.provd_log.read_text()

@@ -282,11 +282,35 @@ static void progress_of_another_outbox_is_forgotten(void **state)
 	assert_int_equal(prov_queue_cursor(p->q), 0);
 }
 
+static void what_a_destination_knows_is_kept(void **state)
+{
+	struct place *p = *state;
+	struct prov_kv_txn *t = NULL;
+	struct prov_val id = { NULL, 0 };
+	uint64_t seq = 77;
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &seq, &id), PROV_ENOENT);
+	assert_int_equal(prov_remote_put(t, HR, "s1", 5, prov_val_str("id-1")), 0);
+	assert_int_equal(prov_remote_put(t, HR, "s2", 6, prov_val_str("")), 0);
+	assert_int_equal(prov_remote_put(t, "", "s2", 6, prov_val_str("")), PROV_EINVAL);
+	assert_int_equal(prov_kv_commit(&t, NULL), 0);
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL), 0);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &seq, &id), 0);
+	assert_int_equal(seq, 5);
+	assert_true(prov_val_equal(id, prov_val_str("id-1")));
+	assert_int_equal(prov_remote_get(t, HR, "s2", &seq, &id), 0);
+	assert_int_equal(seq, 6);
+	assert_int_equal(id.len, 0);
+	assert_int_equal(prov_remote_get(t, "other", "s1", &seq, &id), PROV_ENOENT);
+	prov_kv_abort(&t);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_connector_gets_all_that_was_routed_to_it),
+		TEST(what_a_destination_knows_is_kept),
 		TEST(a_window_full_of_events_is_filled_again_as_it_empties),
 		TEST(a_crash_loses_and_repeats_nothing_that_was_saved),
 		TEST(an_undecodable_row_is_parked_and_blocks_nobody),

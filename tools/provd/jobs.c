@@ -137,18 +137,21 @@ static void parcel_free(struct parcel **q)
 	*q = NULL;
 }
 
-/* Under which id the destination knows the account. Not known is no trouble: it is looked for. */
-static void read_remote(struct provd *p, struct job *j)
+/* Under which id the destination knows the account (not known is no trouble: it is looked for),
+ * and whether a later event was carried out there already. */
+static bool read_remote(struct provd *p, const struct job *j, struct prov_message *m)
 {
-	struct prov_message *m = &j->parcel->message;
 	struct prov_kv_txn *t = NULL;
 	struct prov_val id;
-	if (!j->d || prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL))
-		return;
-	if (prov_remote_get(t, j->ch->name, m->body.subject, &id) == 0 &&
+	uint64_t seq = 0;
+	if (!j->d || !j->conn->ops->keeps_accounts ||
+		prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL))
+		return false;
+	if (prov_remote_get(t, j->ch->name, m->body.subject, &seq, &id) == 0 &&
 		id.len < sizeof(m->remote))
 		memcpy(m->remote, id.data, id.len); /* zeroed before: terminated */
 	prov_kv_abort(&t);
+	return seq > j->d->seq;
 }
 
 static void keep_remote(struct provd *p, const struct job *j, const struct prov_result *r)
@@ -156,11 +159,19 @@ static void keep_remote(struct provd *p, const struct job *j, const struct prov_
 	const struct prov_message *m = &j->parcel->message;
 	struct prov_kv_txn *t = NULL;
 	struct prov_error err = { 0 };
-	if (!j->d || !r->remote_known || strcmp(r->remote, m->remote) == 0)
+	struct prov_val old;
+	uint64_t seq = 0;
+	if (!j->d || !j->conn->ops->keeps_accounts ||
+		(r->outcome != PROV_OUTCOME_DONE && !r->remote_known))
 		return;
 	int rc = prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, &err);
+	if (!rc && prov_remote_get(t, j->ch->name, m->body.subject, &seq, &old))
+		seq = 0;
+	if (!rc && r->outcome == PROV_OUTCOME_DONE && j->d->seq > seq)
+		seq = j->d->seq;
 	if (!rc)
-		rc = prov_remote_put(t, j->ch->name, m->body.subject, prov_val_str(r->remote));
+		rc = prov_remote_put(t, j->ch->name, m->body.subject, seq,
+			prov_val_str(r->remote_known ? r->remote : m->remote));
 	if (!rc)
 		rc = prov_kv_commit(&t, &err);
 	prov_kv_abort(&t);
@@ -169,7 +180,7 @@ static void keep_remote(struct provd *p, const struct job *j, const struct prov_
 			j->ch->name, *err.text ? err.text : prov_strerror(rc));
 }
 
-/* Takes over the body when it starts. */
+/* Takes over the body when it starts. PROV_EEXIST: a later event was carried out already. */
 static int start_worker(struct provd *p, struct job *j, struct prov_body *body,
 	struct prov_error *err)
 {
@@ -179,7 +190,11 @@ static int start_worker(struct provd *p, struct job *j, struct prov_body *body,
 	j->parcel->ops = j->conn->ops;
 	j->parcel->self = j->conn->self;
 	j->parcel->message.body = *body;
-	read_remote(p, j);
+	if (read_remote(p, j, &j->parcel->message)) {
+		free(j->parcel);
+		j->parcel = NULL;
+		return PROV_EEXIST;
+	}
 	int rc = prov_worker_start(work, j->parcel, p->worker_fd, &j->w, err);
 	if (rc) {
 		free(j->parcel);
@@ -242,6 +257,12 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 	prov_body_dispose(&body);
 	if (!rc)
 		return true;
+	if (rc == PROV_EEXIST) {
+		struct prov_result r = { .outcome = PROV_OUTCOME_DONE,
+			.note = "not sent: a later event of this account was carried out" };
+		finish(ch, d, j->id, j->type, &r);
+		return true;
+	}
 	if (rc == PROV_EINVAL && j) { /* this program cannot be run: a failed attempt like others */
 		struct prov_result r = failed(err.text);
 		finish(ch, d, j->id, j->type, &r);

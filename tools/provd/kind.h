@@ -21,6 +21,9 @@ struct prov_message {
 };
 
 struct prov_kind_ops {
+	/* An event is what the account shall be now: an older one after a newer one is not
+	 * delivered any more. */
+	bool keeps_accounts;
 	int (*open)(const struct prov_connector *c, void **self, struct prov_error *err);
 	void (*deliver)(void *self, const struct prov_message *m, const atomic_bool *cancel,
 		struct prov_result *out);

@@ -534,4 +534,4 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	free(a.name);
 }
 
-const struct prov_kind_ops prov_ldapdir_ops = { open_ldapdir, deliver, close_ldapdir };
+const struct prov_kind_ops prov_ldapdir_ops = { true, open_ldapdir, deliver, close_ldapdir };

@@ -122,4 +122,4 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	prov_http_response_dispose(&r);
 }
 
-const struct prov_kind_ops prov_webhook_ops = { open_webhook, deliver, close_webhook };
+const struct prov_kind_ops prov_webhook_ops = { false, open_webhook, deliver, close_webhook };
