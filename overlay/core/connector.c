@@ -147,7 +147,7 @@ static int read_options(const struct reader *r, const struct prov_connector_kind
 
 static int read_type(const struct reader *r, struct prov_connector *c)
 {
-	char why[160];
+	char why[240];
 
 	c->type = first(r, "provConnectorType");
 	c->target = first(r, "provTarget");
@@ -157,9 +157,11 @@ static int read_type(const struct reader *r, struct prov_connector *c)
 		return complain(r, "provTarget", "is missing");
 	const struct prov_connector_kind *kind = prov_connector_kind(c->type);
 	if (!kind) {
+		char known[64];
+		prov_connector_kinds(known, sizeof(known));
 		snprintf(why, sizeof(why),
 			"\"%.60s\" is not supported by this version (it knows: %s)", c->type,
-			prov_connector_kinds());
+			known);
 		return complain(r, "provConnectorType", why);
 	}
 	const char *bad = kind->target(c->target);

@@ -3,6 +3,7 @@
  */
 #include "connector_kind.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -79,9 +80,12 @@ const struct prov_connector_kind *prov_connector_kind(const char *name)
 	return NULL;
 }
 
-const char *prov_connector_kinds(void)
+void prov_connector_kinds(char *out, size_t room)
 {
-	return "exec, ldap, scim, webhook";
+	size_t n = 0;
+
+	for (size_t i = 0; i < KINDS && n < room; i++)
+		n += (size_t)snprintf(out + n, room - n, "%s%s", i ? ", " : "", kinds[i].name);
 }
 
 const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,

@@ -22,7 +22,7 @@ struct prov_connector_kind {
 
 /* NULL when there is no such kind. */
 const struct prov_connector_kind *prov_connector_kind(const char *name);
-const char *prov_connector_kinds(void); /* "exec, ...": for people */
+void prov_connector_kinds(char *out, size_t room); /* "exec, ...": for people */
 /* What may be the value of this option: "" anything, "a|b" one of these; NULL: there is none. */
 const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,
 	size_t len);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import Slapd
+from harness import Slapd, make_pki
 
 
 @pytest.fixture
@@ -28,6 +28,13 @@ def make_slapd():
 def slapd(make_slapd):
     """The usual one: slapd.conf, our overlay, memberOf kept."""
     return make_slapd()
+
+
+@pytest.fixture
+def pki(tmp_path):
+    """Certificates of a receiver and of its client, by an authority of their own."""
+    make_pki(tmp_path / "pki")
+    return tmp_path / "pki"
 
 
 @pytest.fixture(params=["conf", "config"])

@@ -7,7 +7,7 @@ import urllib.request
 import ldap
 import pytest
 
-from harness import make_pki, stays, wait_until
+from harness import stays, wait_until
 from ldapclient import refused
 from receivers import NodeServer
 from test_provd import ask, status, wait_state
@@ -43,12 +43,6 @@ class Scim(NodeServer):
     def writes(self):
         return [f"{r['method']} {r['url'].split('/')[2].split('?')[0]}" for r in self.requests()
                 if r["method"] != "GET" and r["url"].startswith("/scim/")]
-
-
-@pytest.fixture
-def pki(tmp_path):
-    make_pki(tmp_path / "pki")
-    return tmp_path / "pki"
 
 
 @pytest.fixture

@@ -23,12 +23,6 @@ OLD, NEW = secret("old"), secret("new")
 
 
 @pytest.fixture
-def pki(tmp_path):
-    make_pki(tmp_path / "pki")
-    return tmp_path / "pki"
-
-
-@pytest.fixture
 def hooks(tmp_path, pki):
     """Make receivers; all are stopped at the end."""
     made = []

@@ -20,16 +20,6 @@ struct listing {
 	const json_t *running; /* provd's "connectors", or NULL: it does not run */
 };
 
-static json_t *values_json(LDAP *ld, LDAPMessage *e, const char *attr)
-{
-	struct berval **v = ldap_get_values_len(ld, e, attr);
-	json_t *a = json_array();
-	for (int i = 0; v && v[i]; i++)
-		json_array_append_new(a, prov_json_text(v[i]->bv_val, v[i]->bv_len));
-	ldap_value_free_len(v);
-	return a;
-}
-
 static json_t *delivery_of(const struct listing *l, const char *name)
 {
 	size_t i;
@@ -51,9 +41,9 @@ static json_t *entry_json(LDAP *ld, LDAPMessage *e, const char *dn, char *const 
 	for (size_t i = 0; o && i < sizeof(name) / sizeof(name[0]); i++)
 		if (name[i] && v[i])
 			json_object_set_new(o, name[i], prov_json_text(v[i], strlen(v[i])));
-	json_object_set_new(o, "events", values_json(ld, e, "provEvent"));
-	json_object_set_new(o, "attributes", values_json(ld, e, "provAttribute"));
-	json_object_set_new(o, "options", values_json(ld, e, "provOption"));
+	json_object_set_new(o, "events", ctl_values_json(ld, e, "provEvent"));
+	json_object_set_new(o, "attributes", ctl_values_json(ld, e, "provAttribute"));
+	json_object_set_new(o, "options", ctl_values_json(ld, e, "provOption"));
 	if (delivery)
 		json_object_set(o, "delivery", delivery);
 	return o;

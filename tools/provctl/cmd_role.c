@@ -36,16 +36,6 @@ static int nvalues(LDAP *ld, LDAPMessage *e, const char *attr)
 	return n;
 }
 
-static json_t *values_json(LDAP *ld, LDAPMessage *e, const char *attr)
-{
-	struct berval **v = ldap_get_values_len(ld, e, attr);
-	json_t *a = json_array();
-	for (int i = 0; v && v[i]; i++)
-		json_array_append_new(a, prov_json_text(v[i]->bv_val, v[i]->bv_len));
-	ldap_value_free_len(v);
-	return a;
-}
-
 static size_t members_of(const struct listing *l, const char *dn)
 {
 	char *key = prov_fold_dn(dn, strlen(dn));
@@ -67,7 +57,7 @@ static bool role_row(struct listing *l, LDAP *ld, LDAPMessage *e, const char *dn
 		json_t *v = json_pack("{s:s,s:o,s:s}", "dn", dn, "cn",
 			prov_json_text(cn ? cn : "", cn ? strlen(cn) : 0), "status", shown);
 		for (size_t i = 0; i < NLIST; i++)
-			json_object_set_new(v, list[i], values_json(ld, e, list[i]));
+			json_object_set_new(v, list[i], ctl_values_json(ld, e, list[i]));
 		if (count_members)
 			json_object_set_new(v, "accounts", json_integer((json_int_t)held));
 		ok = !prov_json_line_take(stdout, v);

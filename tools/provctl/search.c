@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "jsonout.h"
+
 enum { PAGE = 500 };
 
 /* Take the results of one page as they come; the page's cookie into *cookie. */
@@ -118,4 +120,14 @@ bool ctl_entry_has(LDAP *ld, LDAPMessage *entry, const char *attr, const char *v
 		found = v[i]->bv_len == len && !strncasecmp(v[i]->bv_val, value, len);
 	ldap_value_free_len(v);
 	return found;
+}
+
+json_t *ctl_values_json(LDAP *ld, LDAPMessage *entry, const char *attr)
+{
+	struct berval **v = ldap_get_values_len(ld, entry, attr);
+	json_t *a = json_array();
+	for (int i = 0; v && v[i]; i++)
+		json_array_append_new(a, prov_json_text(v[i]->bv_val, v[i]->bv_len));
+	ldap_value_free_len(v);
+	return a;
 }

@@ -8,6 +8,8 @@
 #ifndef PROV_CTL_SEARCH_H
 #define PROV_CTL_SEARCH_H
 
+#include <jansson.h>
+
 #include "ctl.h"
 
 /* Return 0 to go on; a PROV_ code stops the search, which returns it. */
@@ -27,5 +29,8 @@ char *ctl_filter_escape(const char *s, size_t len);
 
 /* Is value there (compared as texts, any case)? */
 bool ctl_entry_has(LDAP *ld, LDAPMessage *entry, const char *attr, const char *value);
+
+/* All values as a JSON array; new. */
+json_t *ctl_values_json(LDAP *ld, LDAPMessage *entry, const char *attr);
 
 #endif

@@ -77,9 +77,9 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 
 static void park(struct channel *ch, const struct prov_delivery *d, const char *why)
 {
-	struct prov_result r = { .outcome = PROV_OUTCOME_PARK };
-	snprintf(r.error, sizeof(r.error), "%.*s", (int)sizeof(r.error) - 1, why);
-	prov_log_clean(r.error);
+	struct prov_result r = { 0 };
+	prov_result_fail(&r, "%s", why);
+	r.outcome = PROV_OUTCOME_PARK;
 	finish(ch, d, "", "", &r);
 }
 
@@ -231,14 +231,6 @@ static int begin(struct provd *p, struct job *j, struct prov_body *body, struct 
 	return 0;
 }
 
-static struct prov_result failed(const char *why)
-{
-	struct prov_result r = { .outcome = PROV_OUTCOME_FAILED };
-	snprintf(r.error, sizeof(r.error), "%.*s", (int)sizeof(r.error) - 1, why);
-	prov_log_clean(r.error);
-	return r;
-}
-
 /* False: nothing can be started at present. */
 static bool start(struct provd *p, struct channel *ch, const struct prov_delivery *d)
 {
@@ -264,7 +256,8 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 		return true;
 	}
 	if (rc == PROV_EINVAL && j) { /* this program cannot be run: a failed attempt like others */
-		struct prov_result r = failed(err.text);
+		struct prov_result r = { 0 };
+		prov_result_fail(&r, "%s", err.text);
 		finish(ch, d, j->id, j->type, &r);
 		return true;
 	}
@@ -424,7 +417,7 @@ const char *provd_jobs_test(struct provd *p, struct channel *ch, struct prov_err
 	rc = begin(p, j, &body, err);
 	prov_body_dispose(&body);
 	if (rc == PROV_EINVAL) {
-		t->result = failed(err->text);
+		prov_result_fail(&t->result, "%s", err->text);
 		t->done = true;
 	} else if (rc) {
 		t->id[0] = '\0';

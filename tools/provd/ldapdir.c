@@ -6,10 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "event.h"
 #include "ldapdir_conn.h"
 #include "ldapdir_groups.h"
 #include "ldapdir_map.h"
-#include "log.h"
 
 #define CLASSES 8
 #define ATTRS 80
@@ -119,13 +119,6 @@ static int open_ldapdir(const struct prov_connector *c, void **self, struct prov
 	return rc;
 }
 
-static int done(struct attempt *a, const char *note)
-{
-	a->call.out->note = note;
-	snprintf(a->call.out->reply, sizeof(a->call.out->reply), "%s", note);
-	return 0;
-}
-
 /* -- finding ---------------------------------------------------------------------------- */
 
 static void forget(struct attempt *a)
@@ -169,13 +162,8 @@ static int search(struct attempt *a, const char *base, int scope, const char *fi
 	size_t n = 0;
 	int id = 0;
 
-	for (size_t i = 0; i < prov_ldapdir_map_size(a->s->map) && n < ATTRS - 6; i++) {
-		struct berval **v = NULL;
-		const char *name;
-		prov_ldapdir_map_get(a->s->map, i, a->event, &name, &v);
-		prov_ldapdir_values_free(v);
-		attrs[n++] = (char *)(uintptr_t)name;
-	}
+	for (size_t i = 0; i < prov_ldapdir_map_size(a->s->map) && n < ATTRS - 6; i++)
+		attrs[n++] = (char *)(uintptr_t)prov_ldapdir_map_name(a->s->map, i);
 	attrs[n++] = (char *)(uintptr_t) "entryUUID";
 	attrs[n++] = (char *)(uintptr_t) "nsUniqueId";
 	attrs[n++] = a->s->rdn;
@@ -194,7 +182,7 @@ static int search(struct attempt *a, const char *base, int scope, const char *fi
 	if (a->call.code != LDAP_SUCCESS && a->call.code != LDAP_SIZELIMIT_EXCEEDED)
 		return prov_ldapdir_fail_code(&a->call, "search for the account");
 	if (ldap_count_entries(a->call.ld, a->res) > 1)
-		return prov_ldapdir_fail(&a->call, "several entries there match %.150s", filter);
+		return prov_result_fail(a->call.out, "several entries there match %.150s", filter);
 	a->entry = ldap_first_entry(a->call.ld, a->res);
 	a->dn = a->entry ? ldap_get_dn(a->call.ld, a->entry) : NULL;
 	if (a->entry)
@@ -204,16 +192,10 @@ static int search(struct attempt *a, const char *base, int scope, const char *fi
 
 static int search_value(struct attempt *a, const char *attr, const char *value)
 {
-	struct berval v = { strlen(value), (char *)(uintptr_t)value }, escaped = { 0, NULL };
-	char *filter = NULL;
-	int rc = -1;
+	char *filter = prov_ldapdir_assertion(attr, value);
+	int rc = filter ? search(a, prov_ldapdir_base(a->s->dir), LDAP_SCOPE_SUBTREE, filter)
+			: prov_result_fail(a->call.out, "no memory");
 
-	if (ldap_bv2escaped_filter_value(&v, &escaped) == 0 && escaped.bv_val &&
-		asprintf(&filter, "(%s=%s)", attr, escaped.bv_val) >= 0)
-		rc = search(a, prov_ldapdir_base(a->s->dir), LDAP_SCOPE_SUBTREE, filter);
-	else
-		prov_ldapdir_fail(&a->call, "no memory");
-	ldap_memfree(escaped.bv_val);
 	free(filter);
 	return rc;
 }
@@ -235,7 +217,7 @@ static int find(struct attempt *a, const char *kept)
 		rc = search_value(a, a->s->rdn, a->name);
 		char *theirs = rc == 0 && a->s->key ? first_value(a, a->s->key) : NULL;
 		if (theirs && a->subject && strcasecmp(theirs, a->subject) != 0)
-			rc = prov_ldapdir_fail(&a->call,
+			rc = prov_result_fail(a->call.out,
 				"\"%.100s\" is another account there (%.40s: %.60s)", a->dn,
 				a->s->key, theirs);
 		free(theirs);
@@ -281,21 +263,11 @@ static void mods_dispose(struct mods *m)
 			prov_ldapdir_values_free(m->mod[i].mod_vals.modv_bvals);
 }
 
-static char *rdn_of(const struct attempt *a)
-{
-	LDAPAVA ava = { { strlen(a->s->rdn), a->s->rdn }, { strlen(a->name), a->name },
-		LDAP_AVA_STRING, NULL };
-	LDAPAVA *rdn[] = { &ava, NULL };
-	char *text = NULL;
-
-	return ldap_rdn2str(rdn, &text, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS ? text : NULL;
-}
-
 static int create(struct attempt *a)
 {
 	struct mods m = { .n = 0 };
 	struct berval name[CLASSES], *oc[CLASSES + 1] = { NULL };
-	char *rdn = a->name ? rdn_of(a) : NULL, *dn = NULL;
+	char *rdn = a->name ? prov_ldapdir_rdn(a->s->rdn, a->name) : NULL, *dn = NULL;
 	int id = 0, rc = -1;
 
 	for (size_t i = 0; a->s->class[i]; i++) {
@@ -312,10 +284,10 @@ static int create(struct attempt *a)
 	if (a->s->key && a->subject)
 		put_text(&m, LDAP_MOD_ADD, a->s->key, a->subject);
 	if (!rdn)
-		prov_ldapdir_fail(&a->call, "the account has no value for its name there (%s)",
+		prov_result_fail(a->call.out, "the account has no value for its name there (%s)",
 			a->s->rdn);
 	else if (asprintf(&dn, "%s,%s", rdn, prov_ldapdir_base(a->s->dir)) < 0)
-		prov_ldapdir_fail(&a->call, "no memory");
+		prov_result_fail(a->call.out, "no memory");
 	else
 		rc = prov_ldapdir_wait(&a->call,
 			ldap_add_ext(a->call.ld, dn, m.list, NULL, NULL, &id), &id, NULL);
@@ -327,7 +299,7 @@ static int create(struct attempt *a)
 		rc = search(a, dn, LDAP_SCOPE_BASE, "(objectClass=*)");
 	free(dn);
 	if (rc == 0 && !a->entry)
-		rc = prov_ldapdir_fail(&a->call, "what was created cannot be read");
+		rc = prov_result_fail(a->call.out, "what was created cannot be read");
 	return rc;
 }
 
@@ -346,7 +318,8 @@ static int rename_entry(struct attempt *a, bool *changed)
 	char *rdn = NULL, *have = first_value(a, a->s->rdn);
 	int id = 0, rc = 0;
 
-	if (a->name && have && strcmp(have, a->name) != 0 && (rdn = rdn_of(a))) {
+	if (a->name && have && strcmp(have, a->name) != 0 &&
+		(rdn = prov_ldapdir_rdn(a->s->rdn, a->name))) {
 		rc = prov_ldapdir_wait(&a->call,
 			ldap_rename(a->call.ld, a->dn, rdn, NULL, 1, NULL, NULL, &id), &id, NULL);
 		if (rc == 0 && a->call.code != LDAP_SUCCESS)
@@ -354,7 +327,7 @@ static int rename_entry(struct attempt *a, bool *changed)
 		if (rc == 0)
 			rc = find(a, a->call.out->remote);
 		if (rc == 0 && !a->entry)
-			rc = prov_ldapdir_fail(&a->call, "the account is gone there");
+			rc = prov_result_fail(a->call.out, "the account is gone there");
 		*changed = true;
 	}
 	ldap_memfree(rdn);
@@ -413,7 +386,7 @@ static int read_back(struct attempt *a)
 {
 	char *dn = strdup(a->dn);
 	int rc = dn ? search(a, dn, LDAP_SCOPE_BASE, "(objectClass=*)")
-		    : prov_ldapdir_fail(&a->call, "no memory");
+		    : prov_result_fail(a->call.out, "no memory");
 
 	free(dn);
 	return rc;
@@ -424,9 +397,9 @@ static int prove_locked(struct attempt *a, bool changed)
 	if (read_back(a))
 		return -1;
 	if (a->entry && !is_locked(a))
-		return prov_ldapdir_fail(&a->call,
+		return prov_result_fail(a->call.out,
 			"the server took the change, but the account is not locked there");
-	return done(a,
+	return prov_result_done(a->call.out,
 		changed ? "locked, proven by reading it back"
 			: "is locked, proven by reading it back");
 }
@@ -442,31 +415,24 @@ static int delete (struct attempt *a)
 	if (rc == 0)
 		rc = read_back(a);
 	if (rc == 0 && a->entry)
-		rc = prov_ldapdir_fail(&a->call,
+		rc = prov_result_fail(a->call.out,
 			"the server took the deletion, but the account is still there");
 	if (rc == 0)
 		a->call.out->remote[0] = '\0';
-	return rc ? rc : done(a, "deleted, proven by looking for it");
+	return rc ? rc : prov_result_done(a->call.out, "deleted, proven by looking for it");
 }
 
 /* -- one event -------------------------------------------------------------------------- */
 
-static bool type_is(const json_t *event, const char *type)
+static int settle(struct attempt *a, const char *kept)
 {
-	const char *t = json_string_value(json_object_get(event, "type"));
-	size_t n = t ? strlen(t) : 0, m = strlen(type);
-
-	return n >= m && strcmp(t + n - m, type) == 0;
-}
-
-static int settle(struct attempt *a, const char *kept, bool active)
-{
-	bool deleted = type_is(a->event, "account.deleted"), made = false, changed = false;
+	bool active = provd_event_active(a->event);
+	bool deleted = provd_event_is(a->event, "account.deleted"), made = false, changed = false;
 
 	if (find(a, kept))
 		return -1;
 	if (!a->entry && !active)
-		return done(a, "it has no such account");
+		return prov_result_done(a->call.out, "it has no such account");
 	if (!a->entry) {
 		if (create(a))
 			return -1;
@@ -481,15 +447,18 @@ static int settle(struct attempt *a, const char *kept, bool active)
 		return -1;
 	if (!active)
 		return prove_locked(a, changed);
-	return done(a, made ? "created" : changed ? "changed" : "nothing to change");
+	return prov_result_done(a->call.out,
+		made              ? "created"
+			: changed ? "changed"
+				  : "nothing to change");
 }
 
 static int look(struct attempt *a)
 {
 	if (search(a, prov_ldapdir_base(a->s->dir), LDAP_SCOPE_BASE, "(objectClass=*)"))
 		return -1;
-	return a->entry ? done(a, "bound, and the base was read")
-			: prov_ldapdir_fail(&a->call, "bound, but the base cannot be read");
+	return a->entry ? prov_result_done(a->call.out, "bound, and the base was read")
+			: prov_result_fail(a->call.out, "bound, but the base cannot be read");
 }
 
 /* What the account is called there: the mapped value of the naming attribute. */
@@ -516,18 +485,11 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	a.call = (struct prov_ldapdir_call){ .dir = a.s->dir, .cancel = cancel, .out = out };
 	a.event = json_loadb(m->body.text, m->body.len, 0, NULL);
 	a.subject = json_string_value(json_object_get(a.event, "subject"));
-	const char *after =
-		json_string_value(json_object_get(json_object_get(a.event, "data"), "stateAfter"));
-	bool active = after && strcmp(after, "active") == 0 && !type_is(a.event, "account.deleted");
 	a.name = name_there(&a);
-	int rc = prov_ldapdir_begin(&a.call);
-	if (rc == 0)
-		rc = type_is(a.event, "connector.test") ? look(&a) : settle(&a, m->remote, active);
-	if (rc == 0)
-		out->outcome = PROV_OUTCOME_DONE;
-	else if (out->outcome == PROV_OUTCOME_DONE)
-		out->outcome = PROV_OUTCOME_FAILED;
-	prov_log_clean(out->reply);
+	/* all that follows ends in a result; the call's own end looks at it */
+	if (prov_ldapdir_begin(&a.call) == 0)
+		(void)(provd_event_is(a.event, "connector.test") ? look(&a)
+								 : settle(&a, m->remote));
 	forget(&a);
 	prov_ldapdir_end(&a.call);
 	json_decref(a.event);

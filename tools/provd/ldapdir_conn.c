@@ -2,13 +2,11 @@
 #include "ldapdir_conn.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon.h" /* provd_monotonic() */
-#include "log.h"
 #include "secret.h"
 
 #define IDLE_MOST 8
@@ -102,25 +100,35 @@ const char *prov_ldapdir_base(const struct prov_ldapdir *d)
 	return d->base;
 }
 
-int prov_ldapdir_fail(struct prov_ldapdir_call *call, const char *fmt, ...)
-{
-	va_list ap;
-
-	call->out->outcome = PROV_OUTCOME_FAILED;
-	va_start(ap, fmt);
-	vsnprintf(call->out->error, sizeof(call->out->error), fmt, ap);
-	va_end(ap);
-	prov_log_clean(call->out->error);
-	return -1;
-}
-
 int prov_ldapdir_fail_code(struct prov_ldapdir_call *call, const char *what)
 {
-	prov_ldapdir_fail(call, "%s: %s%s%.150s", what, ldap_err2string(call->code),
+	prov_result_fail(call->out, "%s: %s%s%.150s", what, ldap_err2string(call->code),
 		*call->text ? ": " : "", call->text);
 	if (call->code == LDAP_BUSY || call->code == LDAP_UNAVAILABLE)
 		call->out->outcome = PROV_OUTCOME_AGAIN;
 	return -1;
+}
+
+char *prov_ldapdir_rdn(const char *attr, const char *value)
+{
+	LDAPAVA ava = { { strlen(attr), (char *)(uintptr_t)attr },
+		{ strlen(value), (char *)(uintptr_t)value }, LDAP_AVA_STRING, NULL };
+	LDAPAVA *rdn[] = { &ava, NULL };
+	char *text = NULL;
+
+	return ldap_rdn2str(rdn, &text, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS ? text : NULL;
+}
+
+char *prov_ldapdir_assertion(const char *attr, const char *value)
+{
+	struct berval v = { strlen(value), (char *)(uintptr_t)value }, escaped = { 0, NULL };
+	char *text = NULL;
+
+	if (ldap_bv2escaped_filter_value(&v, &escaped) || !escaped.bv_val ||
+		asprintf(&text, "(%s=%s)", attr, escaped.bv_val) < 0)
+		text = NULL;
+	ldap_memfree(escaped.bv_val);
+	return text;
 }
 
 static void drop(struct prov_ldapdir_call *call)
@@ -137,7 +145,7 @@ static int take_result(struct prov_ldapdir_call *call, LDAPMessage *m)
 
 	snprintf(call->text, sizeof(call->text), "%s", text ? text : "");
 	ldap_memfree(text);
-	return rc == LDAP_SUCCESS ? 0 : prov_ldapdir_fail(call, "%s", ldap_err2string(rc));
+	return rc == LDAP_SUCCESS ? 0 : prov_result_fail(call->out, "%s", ldap_err2string(rc));
 }
 
 int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDAPMessage **res)
@@ -152,7 +160,7 @@ int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDA
 		if (atomic_load(call->cancel) || provd_monotonic() >= call->until) {
 			ldap_abandon_ext(call->ld, *id, NULL, NULL);
 			drop(call);
-			return prov_ldapdir_fail(call, "no answer in time");
+			return prov_result_fail(call->out, "no answer in time");
 		}
 		kind = ldap_result(call->ld, *id, LDAP_MSG_ALL, &step, &m);
 	}
@@ -160,7 +168,7 @@ int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDA
 		ldap_get_option(call->ld, LDAP_OPT_RESULT_CODE, &rc);
 	if (rc != LDAP_SUCCESS) {
 		drop(call);
-		return prov_ldapdir_fail(call, "%s", ldap_err2string(rc));
+		return prov_result_fail(call->out, "%s", ldap_err2string(rc));
 	}
 	rc = take_result(call, m);
 	if (res && rc == 0)
@@ -192,7 +200,8 @@ static int start_tls(struct prov_ldapdir_call *call)
 	int rc = local ? 0 : set_tls(d, call->ld);
 
 	if (rc)
-		return prov_ldapdir_fail(call, "TLS: %s (certificate files?)", ldap_err2string(rc));
+		return prov_result_fail(call->out, "TLS: %s (certificate files?)",
+			ldap_err2string(rc));
 	if (local || strncasecmp(d->uri, "ldaps:", 6) == 0)
 		return 0;
 	rc = ldap_start_tls_s(call->ld, NULL, NULL);
@@ -200,7 +209,7 @@ static int start_tls(struct prov_ldapdir_call *call)
 		return 0;
 	char *text = NULL;
 	ldap_get_option(call->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-	prov_ldapdir_fail(call, "StartTLS: %s%s%.150s", ldap_err2string(rc), text ? ": " : "",
+	prov_result_fail(call->out, "StartTLS: %s%s%.150s", ldap_err2string(rc), text ? ": " : "",
 		text ? text : "");
 	ldap_memfree(text);
 	return -1;
@@ -215,11 +224,11 @@ static int bind_simple(struct prov_ldapdir_call *call)
 	int id = 0;
 
 	if (prov_secret_read(d->secret_file, &secret, &room, &err))
-		return prov_ldapdir_fail(call, "%s", err.text);
+		return prov_result_fail(call->out, "%s", err.text);
 	struct berval cred = { strcspn(secret, "\r\n"), secret };
 	int rc = -1;
 	if (cred.bv_len == 0) /* RFC 4513, 5.1.2: that would be no authentication at all */
-		prov_ldapdir_fail(call, "%s: its first line is empty", d->secret_file);
+		prov_result_fail(call->out, "%s: its first line is empty", d->secret_file);
 	else
 		rc = prov_ldapdir_wait(call,
 			ldap_sasl_bind(call->ld, d->bind_dn, LDAP_SASL_SIMPLE, &cred, NULL, NULL,
@@ -246,7 +255,7 @@ static int dial(struct prov_ldapdir_call *call)
 	struct timeval wait = { (time_t)secs, 0 };
 
 	if (ldap_initialize(&call->ld, d->uri) != LDAP_SUCCESS)
-		return prov_ldapdir_fail(call, "%s: cannot be used", d->uri);
+		return prov_result_fail(call->out, "%s: cannot be used", d->uri);
 	ldap_set_option(call->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
 	ldap_set_option(call->ld, LDAP_OPT_NETWORK_TIMEOUT, &wait);
 	ldap_set_option(call->ld, LDAP_OPT_TIMEOUT, &wait);

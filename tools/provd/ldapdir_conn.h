@@ -42,9 +42,12 @@ void prov_ldapdir_end(struct prov_ldapdir_call *call);
  * 0: there is an answer, see call->code; *res (may be NULL) is the caller's. -1: none.
  */
 int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDAPMessage **res);
-int prov_ldapdir_fail(struct prov_ldapdir_call *call, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 /* "what: No such object (text)"; returns -1. Busy and unavailable servers are tried later. */
 int prov_ldapdir_fail_code(struct prov_ldapdir_call *call, const char *what);
+
+/* "attr=value" as an RDN (RFC 4514); ldap_memfree(). NULL: no memory. */
+char *prov_ldapdir_rdn(const char *attr, const char *value);
+/* "(attr=value)" as a filter (RFC 4515); free(). NULL: no memory. */
+char *prov_ldapdir_assertion(const char *attr, const char *value);
 
 #endif

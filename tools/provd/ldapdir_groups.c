@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
+
 static const struct {
 	const char *member, *class;
 	bool names; /* the value is a user name, not a DN */
@@ -23,41 +25,27 @@ static size_t kind_of(const struct prov_ldapdir_groups *g)
 	return i;
 }
 
-static char *name_of(const char *dn)
-{
-	LDAPDN parts = NULL;
-	char *name = NULL;
-
-	if (ldap_str2dn(dn, &parts, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && parts && parts[0] &&
-		parts[0][0])
-		name = strndup(parts[0][0]->la_value.bv_val, parts[0][0]->la_value.bv_len);
-	ldap_dnfree(parts);
-	return name;
-}
-
 /* *dn: of the one group of that name; NULL: none. The caller's, ldap_memfree(). */
 static int find(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
 	const char *name, char **dn)
 {
 	static char none[] = LDAP_NO_ATTRS;
-	char *attrs[] = { none, NULL }, filter[700];
-	struct berval value = { strlen(name), (char *)(uintptr_t)name }, escaped = { 0, NULL };
+	char *attrs[] = { none, NULL }, *cn = prov_ldapdir_assertion("cn", name), *filter = NULL;
 	LDAPMessage *res = NULL;
 	int id = 0, n;
 
 	*dn = NULL;
-	if (ldap_bv2escaped_filter_value(&value, &escaped) || !escaped.bv_val ||
-		escaped.bv_len > 512) {
-		ldap_memfree(escaped.bv_val);
-		return prov_ldapdir_fail(call, "the group's name cannot be searched for");
-	}
-	snprintf(filter, sizeof(filter), "(&(objectClass=%s)(cn=%s))", kinds[kind_of(g)].class,
-		escaped.bv_val);
-	ldap_memfree(escaped.bv_val);
-	if (prov_ldapdir_wait(call,
-		    ldap_search_ext(call->ld, g->base, LDAP_SCOPE_SUBTREE, filter, attrs, 0, NULL,
-			    NULL, NULL, 2, &id),
-		    &id, &res))
+	if (cn && asprintf(&filter, "(&(objectClass=%s)%s)", kinds[kind_of(g)].class, cn) < 0)
+		filter = NULL;
+	free(cn);
+	if (!filter)
+		return prov_result_fail(call->out, "no memory");
+	int rc = prov_ldapdir_wait(call,
+		ldap_search_ext(call->ld, g->base, LDAP_SCOPE_SUBTREE, filter, attrs, 0, NULL, NULL,
+			NULL, 2, &id),
+		&id, &res);
+	free(filter);
+	if (rc)
 		return -1;
 	if (call->code != LDAP_SUCCESS && call->code != LDAP_SIZELIMIT_EXCEEDED) {
 		ldap_msgfree(res);
@@ -67,8 +55,9 @@ static int find(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *c
 	if (n == 1)
 		*dn = ldap_get_dn(call->ld, ldap_first_entry(call->ld, res));
 	ldap_msgfree(res);
-	return n > 1 ? prov_ldapdir_fail(call, "several groups there are named \"%.100s\"", name)
-		     : 0;
+	return n > 1
+		? prov_result_fail(call->out, "several groups there are named \"%.100s\"", name)
+		: 0;
 }
 
 static int create(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call, char *name,
@@ -81,23 +70,20 @@ static int create(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call 
 		c = { LDAP_MOD_ADD, (char *)(uintptr_t) "cn", { cn } },
 		m = { LDAP_MOD_ADD, g->member, { member } };
 	LDAPMod *mods[] = { &oc, &c, &m, NULL };
-	LDAPAVA ava = { { 2, (char *)(uintptr_t) "cn" }, { strlen(name), name }, LDAP_AVA_STRING,
-		NULL };
-	LDAPAVA *rdn[] = { &ava, NULL };
-	char *dn = NULL, *first = NULL;
+	char *dn = NULL, *rdn;
 	int id = 0, rc = -1;
 
 	if (kinds[kind].names)
-		return prov_ldapdir_fail(call,
+		return prov_result_fail(call->out,
 			"there is no posixGroup \"%.100s\", and its gidNumber is not ours to choose",
 			name);
-	if (ldap_rdn2str(rdn, &first, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS &&
-		asprintf(&dn, "%s,%s", first, g->base) >= 0)
+	rdn = prov_ldapdir_rdn("cn", name);
+	if (rdn && asprintf(&dn, "%s,%s", rdn, g->base) >= 0)
 		rc = prov_ldapdir_wait(call, ldap_add_ext(call->ld, dn, mods, NULL, NULL, &id), &id,
 			NULL);
 	else
-		prov_ldapdir_fail(call, "no memory");
-	ldap_memfree(first);
+		prov_result_fail(call->out, "no memory");
+	ldap_memfree(rdn);
 	free(dn);
 	return rc;
 }
@@ -169,7 +155,9 @@ static int each(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *c
 
 	json_array_foreach(list, i, dn)
 	{
-		char *name = rc == 0 && json_is_string(dn) ? name_of(json_string_value(dn)) : NULL;
+		char *name = rc == 0 && json_is_string(dn)
+			? provd_event_group(json_string_value(dn))
+			: NULL;
 		if (name)
 			rc = add ? join(g, call, name, value) : leave(g, call, name, value);
 		free(name);

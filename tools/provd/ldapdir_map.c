@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "event.h"
+
 #define ROWS 64
 
 struct row {
@@ -45,6 +47,11 @@ size_t prov_ldapdir_map_size(const struct prov_ldapdir_map *m)
 	return m->n;
 }
 
+const char *prov_ldapdir_map_name(const struct prov_ldapdir_map *m, size_t n)
+{
+	return m->row[n].there;
+}
+
 /* RFC 4512, 1.4: a name or an OID, with options. */
 static bool is_attribute(const char *s, size_t n)
 {
@@ -52,15 +59,6 @@ static bool is_attribute(const char *s, size_t n)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.;";
 
 	return n && strspn(s, good) >= n;
-}
-
-static bool may_leave(const struct prov_connector *c, const char *attr)
-{
-	bool may = strcasecmp(attr, "uid") == 0;
-
-	for (size_t i = 0; i < c->nattr && !may; i++)
-		may = strcasecmp(c->attr[i]->name, attr) == 0;
-	return may;
 }
 
 static void forget(struct prov_ldapdir_map *m, const char *there, size_t len)
@@ -85,7 +83,7 @@ static int add(struct prov_ldapdir_map *m, const struct prov_connector *c, const
 		return 0;
 	if (m->n == ROWS)
 		return PROV_EFULL;
-	struct row r = { strndup(there, len), strdup(here), may_leave(c, here) };
+	struct row r = { strndup(there, len), strdup(here), provd_event_may(c, here) };
 	if (!r.there || !r.here) {
 		row_dispose(&r);
 		return PROV_ENOMEM;
@@ -138,13 +136,15 @@ static struct berval *value_of(const json_t *v)
 	return bv;
 }
 
-static struct berval **list_of(const json_t *list)
+/* An array of values, or one. */
+static struct berval **list_of(const json_t *values)
 {
-	size_t n = json_array_size(list), kept = 0;
+	bool many = json_is_array(values);
+	size_t n = many ? json_array_size(values) : values != NULL, kept = 0;
 	struct berval **v = n ? calloc(n + 1, sizeof(struct berval *)) : NULL;
 
 	for (size_t i = 0; v && i < n; i++) {
-		v[kept] = value_of(json_array_get(list, i));
+		v[kept] = value_of(many ? json_array_get(values, i) : values);
 		kept += v[kept] != NULL;
 	}
 	if (v && !kept) {
@@ -165,28 +165,10 @@ int prov_ldapdir_map_get(const struct prov_ldapdir_map *m, size_t n, const json_
 	const char **there, struct berval ***values)
 {
 	const struct row *r = &m->row[n];
-	const json_t *data = json_object_get(event, "data");
-	const json_t *list = NULL;
-	const char *name;
-	json_t *v;
 
 	*there = r->there;
-	*values = NULL;
-	if (!r->may)
-		return PROV_ENOENT;
-	json_object_foreach((json_t *)(uintptr_t)json_object_get(data, "values"), name, v)
-	{
-		if (strcasecmp(name, r->here) == 0)
-			list = v;
-	}
-	if (list) {
-		*values = list_of(list);
-	} else if (strcasecmp(r->here, "uid") == 0 && json_object_get(data, "uid")) {
-		json_t *one = json_pack("[O]", json_object_get(data, "uid"));
-		*values = list_of(one);
-		json_decref(one);
-	}
-	return 0;
+	*values = r->may ? list_of(provd_event_values(event, r->here)) : NULL;
+	return r->may ? 0 : PROV_ENOENT;
 }
 
 static size_t count(struct berval **v)

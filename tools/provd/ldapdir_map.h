@@ -20,6 +20,7 @@ int prov_ldapdir_map_new(const struct prov_connector *c, struct prov_ldapdir_map
 	struct prov_error *err);
 void prov_ldapdir_map_free(struct prov_ldapdir_map **m);
 size_t prov_ldapdir_map_size(const struct prov_ldapdir_map *m);
+const char *prov_ldapdir_map_name(const struct prov_ldapdir_map *m, size_t n);
 /* The n-th attribute there; *values: a NULL-terminated list, NULL when it has none;
  * prov_ldapdir_values_free(). PROV_ENOENT: it may not leave, so it is none of our business. */
 int prov_ldapdir_map_get(const struct prov_ldapdir_map *m, size_t n, const json_t *event,

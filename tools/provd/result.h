@@ -21,4 +21,10 @@ struct prov_result {
 	bool gone; /* the destination wants nothing any more */
 };
 
+/* It failed; the text for people is made fit for a log line. Returns -1. */
+int prov_result_fail(struct prov_result *out, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* It worked; note: see there. Returns 0. */
+int prov_result_done(struct prov_result *out, const char *note);
+
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "log.h"
+#include "event.h"
 #include "scim_client.h"
 #include "scim_groups.h"
 #include "scim_map.h"
@@ -28,6 +28,8 @@ struct attempt {
 	struct scim *s;
 	json_t *event, *user, *remote;
 	char id[PROV_REMOTE_ID];
+	bool read; /* remote is whole: of a GET by its id ... */
+	char etag[sizeof(((struct prov_scim_call *)0)->etag)]; /* ... whose version this is */
 };
 
 static void close_scim(void *self)
@@ -74,6 +76,7 @@ static void keep_remote(struct attempt *a, json_t *remote)
 
 	json_decref(a->remote);
 	a->remote = json_incref(remote);
+	a->read = false;
 	snprintf(a->id, sizeof(a->id), "%s", id ? id : "");
 	a->call.out->remote_known = true;
 	memcpy(a->call.out->remote, a->id, sizeof(a->id));
@@ -86,13 +89,6 @@ static void forget_remote(struct attempt *a)
 	a->id[0] = '\0';
 	a->call.out->remote_known = true;
 	a->call.out->remote[0] = '\0';
-}
-
-static int done(struct attempt *a, const char *note)
-{
-	a->call.out->note = note;
-	snprintf(a->call.out->reply, sizeof(a->call.out->reply), "%s", note);
-	return 0;
 }
 
 /* A user's id in a path (RFC 7643, 3.1: opaque, so anything may be in it). */
@@ -126,6 +122,8 @@ static int find_by_id(struct attempt *a, const char *id)
 	if (a->call.status != 200 || !theirs || strcmp(theirs, a->id) != 0)
 		return prov_scim_fail_status(&a->call, "read the account");
 	keep_remote(a, a->call.doc);
+	a->read = true;
+	memcpy(a->etag, a->call.etag, sizeof(a->etag));
 	return 0;
 }
 
@@ -142,8 +140,8 @@ static int pick(struct attempt *a, const char *attr, const char *value, bool exa
 		if (!v || (exact ? strcmp(v, value) : strcasecmp(v, value)) != 0)
 			continue;
 		if (one)
-			return prov_scim_fail(&a->call, "several accounts there have %s \"%.100s\"",
-				attr, value);
+			return prov_result_fail(a->call.out,
+				"several accounts there have %s \"%.100s\"", attr, value);
 		one = o;
 	}
 	if (one)
@@ -175,10 +173,10 @@ static int find(struct attempt *a, const char *kept)
 		rc = search(a, "userName", name, false);
 		const char *theirs = json_string_value(json_object_get(a->remote, "externalId"));
 		if (rc == 0 && a->remote && theirs && *theirs && ext && strcmp(theirs, ext) != 0) {
-			forget_remote(a);
-			rc = prov_scim_fail(&a->call,
+			rc = prov_result_fail(a->call.out,
 				"userName \"%.80s\" is another account there (externalId %.60s)",
 				name, theirs);
+			forget_remote(a);
 		}
 	}
 	return rc;
@@ -187,15 +185,15 @@ static int find(struct attempt *a, const char *kept)
 static int create(struct attempt *a)
 {
 	if (!json_object_get(a->user, "userName"))
-		return prov_scim_fail(&a->call, "the account has no value for userName");
+		return prov_result_fail(a->call.out, "the account has no value for userName");
 	if (prov_scim_ask(&a->call, "POST", "Users", a->user, NULL))
 		return -1;
-	if (a->call.status ==
-		409) { /* somebody made it meanwhile, or it was hidden from us: adopt it */
+	if (a->call.status == 409) {
+		/* somebody made it meanwhile, or it was hidden from us: adopt it */
 		if (find(a, ""))
 			return -1;
 		return a->remote ? 0
-				 : prov_scim_fail(&a->call,
+				 : prov_result_fail(a->call.out,
 					   "it exists there (HTTP 409), but no search finds it");
 	}
 	if ((a->call.status != 201 && a->call.status != 200) ||
@@ -207,21 +205,19 @@ static int create(struct attempt *a)
 
 static int send_change(struct attempt *a, const json_t *ops)
 {
-	char etag[sizeof(a->call.etag)];
 	json_t *body;
 	int rc;
 
-	memcpy(etag, a->call.etag, sizeof(etag));
 	if (!atomic_load(&a->s->put)) {
 		body = json_pack("{s:[s],s:O}", "schemas", PATCH_OP, "Operations", ops);
-		rc = ask_user(a, "PATCH", body, etag);
+		rc = ask_user(a, "PATCH", body, a->etag);
 		json_decref(body);
 		if (rc || (a->call.status != 405 && a->call.status != 501))
 			return rc;
 		atomic_store(&a->s->put, true); /* it knows no PATCH */
 	}
 	body = prov_scim_map_replace(a->s->map, a->user, a->remote);
-	rc = ask_user(a, "PUT", body, etag);
+	rc = ask_user(a, "PUT", body, a->etag);
 	json_decref(body);
 	return rc;
 }
@@ -235,6 +231,7 @@ static int change_once(struct attempt *a, bool *changed)
 	if (json_array_size(ops)) {
 		*changed = true;
 		rc = send_change(a, ops);
+		a->read = false;
 		if (rc == 0 && (a->call.status == 412 || a->call.status == 409))
 			rc = 1;
 		else if (rc == 0 && a->call.status == 200 &&
@@ -252,10 +249,10 @@ static int change(struct attempt *a, bool *changed)
 	int rc = 1;
 
 	for (int i = 0; rc == 1 && i < TRIES; i++) {
-		/* from a list, or an answer to another write, there is no ETag to trust */
-		rc = find_by_id(a, a->id);
+		/* what came in a list, or as the answer to a write, may lack parts and its version */
+		rc = a->read ? 0 : find_by_id(a, a->id);
 		if (rc == 0 && !a->remote)
-			return prov_scim_fail(&a->call, "the account is gone there");
+			return prov_result_fail(a->call.out, "the account is gone there");
 		if (rc == 0)
 			rc = change_once(a, changed);
 	}
@@ -268,9 +265,9 @@ static int prove_inactive(struct attempt *a, const char *note)
 	if (find_by_id(a, a->id))
 		return -1;
 	if (a->remote && prov_scim_active(a->remote))
-		return prov_scim_fail(&a->call,
+		return prov_result_fail(a->call.out,
 			"the server took the change, but the account is still active there");
-	return done(a, note);
+	return prov_result_done(a->call.out, note);
 }
 
 static int delete (struct attempt *a)
@@ -284,27 +281,19 @@ static int delete (struct attempt *a)
 	if (find_by_id(a, id))
 		return -1;
 	if (a->remote)
-		return prov_scim_fail(&a->call,
+		return prov_result_fail(a->call.out,
 			"the server took the deletion, but the account is still there");
-	return done(a, "deleted, proven by looking for it");
-}
-
-static bool type_is(const json_t *event, const char *type)
-{
-	const char *t = json_string_value(json_object_get(event, "type"));
-	size_t n = t ? strlen(t) : 0, m = strlen(type);
-
-	return n >= m && strcmp(t + n - m, type) == 0;
+	return prov_result_done(a->call.out, "deleted, proven by looking for it");
 }
 
 static int settle(struct attempt *a, const char *kept, bool active)
 {
-	bool deleted = type_is(a->event, "account.deleted"), made = false, changed = false;
+	bool deleted = provd_event_is(a->event, "account.deleted"), made = false, changed = false;
 
 	if (find(a, kept))
 		return -1;
 	if (!a->remote && !active)
-		return done(a, "it has no such account");
+		return prov_result_done(a->call.out, "it has no such account");
 	if (!a->remote) {
 		if (create(a))
 			return -1;
@@ -320,7 +309,10 @@ static int settle(struct attempt *a, const char *kept, bool active)
 		return prove_inactive(a,
 			changed ? "made inactive, proven by reading it back"
 				: "inactive, proven by reading it back");
-	return done(a, made ? "created" : changed ? "changed" : "nothing to change");
+	return prov_result_done(a->call.out,
+		made              ? "created"
+			: changed ? "changed"
+				  : "nothing to change");
 }
 
 /* Only a look, so that test events change nothing. */
@@ -330,31 +322,24 @@ static int look(struct attempt *a)
 		return -1;
 	if (a->call.status != 200)
 		return prov_scim_fail_status(&a->call, "read ServiceProviderConfig");
-	return done(a, "ServiceProviderConfig was read");
+	return prov_result_done(a->call.out, "ServiceProviderConfig was read");
 }
 
 static void deliver(void *self, const struct prov_message *m, const atomic_bool *cancel,
 	struct prov_result *out)
 {
 	struct attempt a = { .s = self };
-	const json_t *data;
-	int rc;
 
 	a.call = (struct prov_scim_call){ .client = a.s->client, .cancel = cancel, .out = out };
 	a.event = json_loadb(m->body.text, m->body.len, 0, NULL);
-	data = json_object_get(a.event, "data");
-	const char *after = json_string_value(json_object_get(data, "stateAfter"));
-	bool active = after && strcmp(after, "active") == 0 && !type_is(a.event, "account.deleted");
+	bool active = provd_event_active(a.event);
 	a.user = prov_scim_map_user(a.s->map, a.event, active);
 	if (!a.user)
-		rc = prov_scim_fail(&a.call, "no memory");
-	else if (type_is(a.event, "connector.test"))
-		rc = look(&a);
+		prov_result_fail(a.call.out, "no memory");
+	else if (provd_event_is(a.event, "connector.test"))
+		look(&a);
 	else
-		rc = settle(&a, m->remote, active);
-	if (rc == 0)
-		out->outcome = PROV_OUTCOME_DONE;
-	prov_log_clean(out->reply);
+		settle(&a, m->remote, active);
 	prov_scim_call_end(&a.call);
 	json_decref(a.event);
 	json_decref(a.user);

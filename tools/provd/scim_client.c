@@ -3,14 +3,12 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bearer.h"
 #include "http.h"
-#include "log.h"
 
 #define ANSWER_MOST ((size_t)8 << 20) /* a group with many members */
 
@@ -57,23 +55,11 @@ void prov_scim_client_free(struct prov_scim_client **kp)
 	*kp = NULL;
 }
 
-int prov_scim_fail(struct prov_scim_call *call, const char *fmt, ...)
-{
-	va_list ap;
-
-	call->out->outcome = PROV_OUTCOME_FAILED;
-	va_start(ap, fmt);
-	vsnprintf(call->out->error, sizeof(call->out->error), fmt, ap);
-	va_end(ap);
-	prov_log_clean(call->out->error);
-	return -1;
-}
-
 int prov_scim_fail_status(struct prov_scim_call *call, const char *what)
 {
 	const char *detail = json_string_value(json_object_get(call->doc, "detail"));
 
-	prov_scim_fail(call, "%s: HTTP %ld%s%.150s", what, call->status, detail ? ": " : "",
+	prov_result_fail(call->out, "%s: HTTP %ld%s%.150s", what, call->status, detail ? ": " : "",
 		detail ? detail : "");
 	if (call->out->after && (call->status == 429 || call->status == 503))
 		call->out->outcome = PROV_OUTCOME_AGAIN;
@@ -92,7 +78,7 @@ static int keep_answer(struct prov_scim_call *call, const struct prov_http_respo
 	snprintf(call->etag, sizeof(call->etag), "%s", *r->etag ? r->etag : version ? version : "");
 	/* half an answer must not look like "there is no such group" */
 	if (r->cut || (r->status == 200 && r->len && !call->doc))
-		return prov_scim_fail(call, "HTTP %ld: the answer is %s", r->status,
+		return prov_result_fail(call->out, "HTTP %ld: the answer is %s", r->status,
 			r->cut ? "longer than 8 MiB" : "not JSON");
 	return 0;
 }
@@ -121,7 +107,7 @@ static int send_once(struct prov_scim_call *call, const struct prov_http_request
 		rc = prov_http_do(k->http, &q, &r, &err);
 	OPENSSL_cleanse(authorization, sizeof(authorization));
 	if (rc)
-		return prov_scim_fail(call, "%s", err.text);
+		return prov_result_fail(call->out, "%s", err.text);
 	rc = keep_answer(call, &r);
 	prov_http_response_dispose(&r);
 	return rc;
@@ -134,7 +120,7 @@ int prov_scim_ask(struct prov_scim_call *call, const char *method, const char *p
 	int rc = asprintf(&url, "%s/%s", call->client->base, path);
 
 	if (rc < 0 || (body && !text)) {
-		rc = prov_scim_fail(call, "no memory");
+		rc = prov_result_fail(call->out, "no memory");
 	} else {
 		struct prov_http_request q = { method, url, NULL, text, text ? strlen(text) : 0,
 			call->cancel };
@@ -163,7 +149,7 @@ int prov_scim_search(struct prov_scim_call *call, const char *type, const char *
 	if (escaped && asprintf(&path, "%s?filter=%s", type, escaped) >= 0)
 		rc = prov_scim_ask(call, "GET", path, NULL, NULL);
 	else
-		prov_scim_fail(call, "no memory");
+		prov_result_fail(call->out, "no memory");
 	json_decref(v);
 	free(quoted);
 	free(filter);

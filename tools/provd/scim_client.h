@@ -40,8 +40,6 @@ int prov_scim_search(struct prov_scim_call *call, const char *type, const char *
 	const char *value);
 /* The last answer ends the attempt: failed, or "later" when the server says so. Returns -1. */
 int prov_scim_fail_status(struct prov_scim_call *call, const char *what);
-int prov_scim_fail(struct prov_scim_call *call, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 void prov_scim_call_end(struct prov_scim_call *call);
 
 #endif

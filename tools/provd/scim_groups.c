@@ -1,26 +1,14 @@
 /* scim_groups.c - memberships at a SCIM server. See scim_groups.h. */
 #include "scim_groups.h"
 
-#include <ldap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
+
 #define GROUP "urn:ietf:params:scim:schemas:core:2.0:Group"
 #define PATCH_OP "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-/* The value of the first RDN; malloc'ed, NULL: not a DN. */
-static char *name_of(const char *dn)
-{
-	LDAPDN parts = NULL;
-	char *name = NULL;
-
-	if (ldap_str2dn(dn, &parts, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && parts && parts[0] &&
-		parts[0][0])
-		name = strndup(parts[0][0]->la_value.bv_val, parts[0][0]->la_value.bv_len);
-	ldap_dnfree(parts);
-	return name;
-}
 
 static bool has_member(const json_t *group, const char *user)
 {
@@ -54,8 +42,8 @@ static int find(struct prov_scim_call *call, const char *name, const json_t **gr
 		if (!v || strcmp(v, name) != 0)
 			continue;
 		if (*group)
-			return prov_scim_fail(call, "several groups there are named \"%.100s\"",
-				name);
+			return prov_result_fail(call->out,
+				"several groups there are named \"%.100s\"", name);
 		*group = o;
 	}
 	return 0;
@@ -80,7 +68,7 @@ static int patch(struct prov_scim_call *call, const json_t *group, const char *u
 	json_t *op;
 
 	if (!id || strlen(id) > 200 || strpbrk(id, "/?#% "))
-		return prov_scim_fail(call, "a group there has no id that could be used");
+		return prov_result_fail(call->out, "a group there has no id that could be used");
 	snprintf(path, sizeof(path), "Groups/%s", id);
 	snprintf(member, sizeof(member), "members[value eq \"%s\"]", user);
 	op = add ? json_pack("{s:s,s:s,s:[{s:s}]}", "op", "add", "path", "members", "value",
@@ -118,7 +106,7 @@ static int leave(struct prov_scim_call *call, const char *name, const json_t *gr
 	if (rc == 0)
 		rc = find(call, name, &group);
 	return rc == 0 && group && has_member(group, user)
-		? prov_scim_fail(call,
+		? prov_result_fail(call->out,
 			  "the server took the change, but the account is still in \"%.100s\" there",
 			  name)
 		: rc;
@@ -128,9 +116,10 @@ static int one(struct prov_scim_call *call, pthread_mutex_t *making, const char 
 	const char *user, bool add)
 {
 	const json_t *group = NULL;
-	char *name = name_of(dn);
-	int rc = name ? find(call, name, &group)
-		      : prov_scim_fail(call, "not the DN of a group: \"%.100s\"", dn);
+	char *name = provd_event_group(dn);
+	if (!name)
+		return prov_result_fail(call->out, "not the DN of a group: \"%.100s\"", dn);
+	int rc = find(call, name, &group);
 
 	if (rc == 0 && add)
 		rc = !group                       ? join_new(call, making, name, user)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "event.h"
+
 #define CORE "urn:ietf:params:scim:schemas:core:2.0:User"
 #define ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 #define ROWS 64
@@ -80,15 +82,6 @@ static int split(struct row *r)
 	return r->outer && (!cut || r->inner) ? 0 : PROV_ENOMEM;
 }
 
-static bool may_leave(const struct prov_connector *c, const char *attr)
-{
-	bool may = strcasecmp(attr, "uid") == 0;
-
-	for (size_t i = 0; i < c->nattr && !may; i++)
-		may = strcasecmp(c->attr[i]->name, attr) == 0;
-	return may;
-}
-
 static void forget(struct prov_scim_map *m, const char *path, size_t len)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -119,7 +112,7 @@ static int add(struct prov_scim_map *m, const struct prov_connector *c, const ch
 		row_dispose(&r);
 		return rc;
 	}
-	r.may = may_leave(c, r.attr);
+	r.may = provd_event_may(c, r.attr);
 	m->row[m->n++] = r;
 	return 0;
 }
@@ -164,19 +157,9 @@ int prov_scim_map_new(const struct prov_connector *c, struct prov_scim_map **out
 /* The first value of the attribute in the event, or NULL. */
 static const char *value_of(const json_t *event, const char *attr)
 {
-	const json_t *data = json_object_get(event, "data"), *list = NULL;
-	const char *name;
-	json_t *v;
+	const json_t *v = provd_event_values(event, attr);
 
-	json_object_foreach((json_t *)(uintptr_t)json_object_get(data, "values"), name, v)
-	{
-		if (strcasecmp(name, attr) == 0)
-			list = v;
-	}
-	if (list)
-		return json_string_value(json_array_get(list, 0));
-	return strcasecmp(attr, "uid") == 0 ? json_string_value(json_object_get(data, "uid"))
-					    : NULL;
+	return json_string_value(json_is_array(v) ? json_array_get(v, 0) : v);
 }
 
 static json_t *member(json_t *o, const char *name, json_t *fresh)

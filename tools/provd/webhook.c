@@ -46,13 +46,6 @@ static int open_webhook(const struct prov_connector *c, void **self, struct prov
 	return rc;
 }
 
-static void fail(struct prov_result *out, const char *text)
-{
-	out->outcome = PROV_OUTCOME_FAILED;
-	snprintf(out->error, sizeof(out->error), "%.*s", (int)sizeof(out->error) - 1, text);
-	prov_log_clean(out->error);
-}
-
 /* The body without its newline is what is signed and sent. */
 static int sign(const struct webhook *w, const struct prov_body *body, size_t len, int64_t now,
 	char *signature, struct prov_error *err)
@@ -71,7 +64,6 @@ static int sign(const struct webhook *w, const struct prov_body *body, size_t le
 static void judge(const struct prov_http_response *r, struct prov_result *out)
 {
 	size_t line = strcspn(r->body, "\r\n");
-	char text[300];
 
 	snprintf(out->reply, sizeof(out->reply), "HTTP %ld%s%.*s", r->status, line ? ": " : "",
 		line > 400 ? 400 : (int)line, r->body);
@@ -81,11 +73,10 @@ static void judge(const struct prov_http_response *r, struct prov_result *out)
 		return;
 	}
 	if (r->status >= 300 && r->status < 400)
-		snprintf(text, sizeof(text), "HTTP %ld: redirects are not followed (to %.150s)",
-			r->status, *r->location ? r->location : "nowhere");
+		prov_result_fail(out, "HTTP %ld: redirects are not followed (to %.150s)", r->status,
+			*r->location ? r->location : "nowhere");
 	else
-		snprintf(text, sizeof(text), "%.250s", out->reply);
-	fail(out, text);
+		prov_result_fail(out, "%.250s", out->reply);
 	out->gone = r->status == 410;
 	if (r->status == 410 || ((r->status == 429 || r->status == 503) && r->retry_after))
 		out->outcome = PROV_OUTCOME_AGAIN;
@@ -105,7 +96,7 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	size_t len = body->len ? body->len - 1 : 0;
 
 	if (sign(w, body, len, now, signature, &err)) {
-		fail(out, err.text);
+		prov_result_fail(out, "%s", err.text);
 		return;
 	}
 	snprintf(id, sizeof(id), "webhook-id: %s", body->id);
@@ -115,7 +106,7 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 		header, NULL };
 	const struct prov_http_request q = { "POST", w->url, headers, body->text, len, cancel };
 	if (prov_http_do(w->http, &q, &r, &err)) {
-		fail(out, err.text);
+		prov_result_fail(out, "%s", err.text);
 		return;
 	}
 	judge(&r, out);
