@@ -131,6 +131,8 @@ check_layers()
 	}
 	only_in 'lmdb\.h' overlay/store/kv.c
 	only_in '(slap|slap-config|portable)\.h|back-mdb/.*\.h|ac/.*\.h' overlay/slapd/
+	# not in overlay/slapd: see overlay/slapd/random.h
+	only_in 'openssl/.*\.h' overlay/store/ tools/common/ tools/provd/
 	only_in '(ldap|lber|sasl/.*|curl/.*|csv)\.h' overlay/slapd/ tools/common/ tools/provd/ tools/provctl/
 	only_in '(unistd|fcntl|sys/stat|sys/socket|pthread|time)\.h' overlay/store/ overlay/slapd/ \
 		tools/common/ tools/provd/ tools/provctl/

@@ -3,11 +3,11 @@
  */
 #include "actor.h"
 
-#include <openssl/rand.h>
 #include <sys/time.h>
 
 #include "control.h"
 #include "convert.h"
+#include "random.h"
 #include "schema.h"
 
 void prov_stamp_uuid(char out[PROV_UUID_TEXT])
@@ -16,7 +16,7 @@ void prov_stamp_uuid(char out[PROV_UUID_TEXT])
 	struct timeval tv;
 
 	gettimeofday(&tv, NULL);
-	if (RAND_bytes(r, sizeof(r)) != 1)
+	if (prov_random(r, sizeof(r)))
 		lutil_entropy(r, sizeof(r));
 	prov_uuid7((uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000, r, out);
 }

@@ -8,12 +8,12 @@
 #include "services.h"
 
 #include <inttypes.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 
 #include "account.h"
 #include "convert.h"
 #include "lookup.h"
+#include "random.h"
 #include "schema.h"
 #include "types.h"
 
@@ -173,7 +173,7 @@ static int service_next(void *ctx, struct prov_val pool, uint64_t *number, struc
 static int service_random(void *ctx, unsigned char *out, size_t len)
 {
 	(void)ctx;
-	return RAND_bytes(out, (int)len) == 1 ? 0 : PROV_EIO;
+	return prov_random(out, len);
 }
 
 static int service_memberships(void *ctx, struct prov_arena *arena, struct prov_val **dn,

@@ -153,6 +153,7 @@ def test_with_an_id_attribute_nobody_elses_account_is_taken(s, there):
     s.account("ann")
     failed(s, "another account there")
     assert entry(there, "ann")["cn"] == ["x"]
+    wait_until(lambda: status(s)["delivered"] == 1, 10)
     assert entry(there, "bob").one("carLicense") == s.admin.get(s.person_dn("bob"), "entryUUID").one("entryUUID")
 
 
