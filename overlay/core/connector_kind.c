@@ -63,7 +63,12 @@ static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn"
 	"disable", "delete=disable|remove", "groups", "member=member|uniqueMember|memberUid",
 	"idAttribute", NULL };
 
+static const char *const caep_options[] = { "ca", "cert", "key", "token", "tokenUrl", "clientId",
+	"issuer", "audience", "subject=opaque|email|iss_sub", "subjectAttribute", "subjectIssuer",
+	"jwks", "jwksUri", "metadata", NULL };
+
 static const struct prov_connector_kind kinds[] = {
+	{ "caep", true, false, caep_options, https_only },
 	{ "exec", false, false, exec_options, any_command },
 	{ "ldap", false, false, ldap_options, ldap_url },
 	{ "scim", true, true, scim_options, https_only },

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "caep.h"
 #include "ldapdir.h"
 #include "scim.h"
 #include "webhook.h"
@@ -11,6 +12,7 @@ static const struct {
 	const char *type;
 	const struct prov_kind_ops *ops;
 } kinds[] = {
+	{ "caep", &prov_caep_ops },
 	{ "ldap", &prov_ldapdir_ops },
 	{ "scim", &prov_scim_ops },
 	{ "webhook", &prov_webhook_ops },

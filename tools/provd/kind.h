@@ -1,8 +1,8 @@
 /*
  * kind.h - what provd has for a kind of connector that delivers from a worker.
  *
- * open() prepares what lasts as long as the connector's entry is unchanged; it reads no
- * secret and meets no network. deliver() runs in any number of workers at a time and
+ * open() prepares what lasts as long as the connector's entry is unchanged; it meets no
+ * network, and a secret it cannot read does not make it fail. deliver() runs in any number of workers at a time and
  * blocks, at most for the connector's time limit. close() when none runs any more.
  */
 #ifndef PROVD_KIND_H

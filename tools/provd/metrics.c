@@ -8,19 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "options.h" /* PROV_VERSION */
 #include "progress.h"
+#include "publish.h"
 
 #define CONNECTIONS 8
 #define PATIENCE 10 /* seconds for a client */
 
 struct provd_metrics {
 	const char *file;
-	char *temporary;
 	bool file_works;
 	struct MHD_Daemon *server;
 	pthread_mutex_t mutex;
@@ -112,19 +111,14 @@ static void render(FILE *f, const struct provd *p)
 	free(v);
 }
 
-/* Whole or not at all: node_exporter may read at any time (and as another user). */
+/* node_exporter may read at any time, and as another user. */
 static void write_file(struct provd_metrics *m)
 {
-	FILE *f = fopen(m->temporary, "we");
-	bool ok = f && fchmod(fileno(f), 0644) == 0 && fwrite(m->text, 1, m->len, f) == m->len;
+	struct prov_error err = { 0 };
+	bool ok = prov_publish(m->file, m->text, m->len, &err) == 0;
 
-	if (f && fclose(f))
-		ok = false;
-	if (ok && rename(m->temporary, m->file))
-		ok = false;
 	if (!ok && m->file_works)
-		prov_log(LOG_WARNING, "event=metrics-failed text=\"%s: %s\"", m->file,
-			strerror(errno));
+		prov_log(LOG_WARNING, "event=metrics-failed text=\"%s\"", err.text);
 	m->file_works = ok;
 }
 
@@ -231,11 +225,6 @@ int provd_metrics_new(const char *file, const char *listen, struct provd_metrics
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	pthread_mutex_init(&m->mutex, NULL);
 	m->file_works = true;
-	if (file && asprintf(&m->temporary, "%s.%ld", file, (long)getpid()) < 0) {
-		m->temporary = NULL;
-		provd_metrics_free(&m);
-		return prov_error_set(err, PROV_ENOMEM, "no memory");
-	}
 	m->file = file;
 	int rc = listen ? begin_listening(m, listen, err) : 0;
 	if (rc)
@@ -252,12 +241,9 @@ void provd_metrics_free(struct provd_metrics **mp)
 		return;
 	if (m->server)
 		MHD_stop_daemon(m->server);
-	if (m->file && m->temporary) {
-		unlink(m->temporary);
+	if (m->file)
 		unlink(m->file);
-	}
 	pthread_mutex_destroy(&m->mutex);
-	free(m->temporary);
 	free(m->text);
 	free(m);
 	*mp = NULL;

@@ -7,7 +7,7 @@
 
 #include "daemon.h" /* provd_wall() */
 #include "http.h"
-#include "log.h"
+#include "http_outcome.h"
 #include "secret.h"
 #include "signature.h"
 
@@ -61,28 +61,6 @@ static int sign(const struct webhook *w, const struct prov_body *body, size_t le
 	return rc;
 }
 
-static void judge(const struct prov_http_response *r, struct prov_result *out)
-{
-	size_t line = strcspn(r->body, "\r\n");
-
-	snprintf(out->reply, sizeof(out->reply), "HTTP %ld%s%.*s", r->status, line ? ": " : "",
-		line > 400 ? 400 : (int)line, r->body);
-	prov_log_clean(out->reply);
-	if (r->status >= 200 && r->status < 300) {
-		out->outcome = PROV_OUTCOME_DONE;
-		return;
-	}
-	if (r->status >= 300 && r->status < 400)
-		prov_result_fail(out, "HTTP %ld: redirects are not followed (to %.150s)", r->status,
-			*r->location ? r->location : "nowhere");
-	else
-		prov_result_fail(out, "%.250s", out->reply);
-	out->gone = r->status == 410;
-	if (r->status == 410 || ((r->status == 429 || r->status == 503) && r->retry_after))
-		out->outcome = PROV_OUTCOME_AGAIN;
-	out->after = r->status == 429 || r->status == 503 ? r->retry_after : 0;
-}
-
 static void deliver(void *self, const struct prov_message *m, const atomic_bool *cancel,
 	struct prov_result *out)
 {
@@ -109,7 +87,7 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 		prov_result_fail(out, "%s", err.text);
 		return;
 	}
-	judge(&r, out);
+	prov_http_outcome(&r, out);
 	prov_http_response_dispose(&r);
 }
 
