@@ -65,7 +65,7 @@ static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn"
 
 static const char *const caep_options[] = { "ca", "cert", "key", "token", "tokenUrl", "clientId",
 	"issuer", "audience", "subject=opaque|email|iss_sub", "subjectAttribute", "subjectIssuer",
-	"jwks", "jwksUri", "metadata", NULL };
+	"jwks", "jwksUri", "metadata", "delivery=push|poll", "listen", NULL };
 
 static const struct prov_connector_kind kinds[] = {
 	{ "caep", true, false, caep_options, https_only },

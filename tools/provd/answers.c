@@ -172,6 +172,7 @@ json_t *provd_answer(void *ctx, const json_t *request)
 		return tested(p, request);
 	if (!strcmp(cmd, "reload")) {
 		p->reload = true;
+		p->anew = true;
 		p->reload_at = 0;
 		return json_pack("{s:b}", "ok", 1);
 	}

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "bearer.h"
+#include "caep_poll.h"
 #include "daemon.h" /* provd_wall() */
 #include "event.h"
 #include "http.h"
@@ -24,8 +25,9 @@ struct caep {
 	struct prov_secevent_profile profile;
 	struct prov_http *http;
 	struct prov_bearer *bearer;
-	pthread_mutex_t mutex; /* of published, and of the files */
-	char *published;       /* the key set as it was last written */
+	struct prov_poll *poll; /* instead of the two above; or NULL */
+	pthread_mutex_t mutex;  /* of published, and of the files */
+	char *published;        /* the key set as it was last written */
 };
 
 static void close_caep(void *self)
@@ -34,6 +36,7 @@ static void close_caep(void *self)
 
 	prov_http_free(&w->http);
 	prov_bearer_free(&w->bearer);
+	prov_poll_free(&w->poll);
 	pthread_mutex_destroy(&w->mutex);
 	free(w->published);
 	free(w);
@@ -68,8 +71,8 @@ static int write_metadata(const struct caep *w, const char *file, struct prov_er
 {
 	const char *uri = prov_connector_option(w->c, "jwksUri");
 	json_t *o = json_pack("{s:s,s:s,s:[s],s:s}", "spec_version", "1_0", "issuer",
-		w->profile.issuer, "delivery_methods_supported", "urn:ietf:rfc:8935",
-		"default_subjects", "ALL");
+		w->profile.issuer, "delivery_methods_supported",
+		w->poll ? "urn:ietf:rfc:8936" : "urn:ietf:rfc:8935", "default_subjects", "ALL");
 
 	if (o && uri)
 		json_object_set_new(o, "jwks_uri", json_string(uri));
@@ -145,10 +148,35 @@ static int read_options(struct caep *w, struct prov_error *err)
 	return read_subject(w, err);
 }
 
+/* The path of an https URL. */
+static const char *path_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return host ? host + 3 + strcspn(host + 3, "/") : "";
+}
+
+static int open_transport(struct caep *w, struct prov_error *err)
+{
+	const char *how = prov_connector_option(w->c, "delivery");
+	const char *token = prov_connector_option(w->c, "token");
+	const char *cert = prov_connector_option(w->c, "cert");
+	const char *key = prov_connector_option(w->c, "key");
+	const struct prov_http_settings s = { prov_connector_option(w->c, "ca"), cert, key,
+		w->c->timeout, 0 };
+	const struct prov_poll_settings p = { prov_connector_option(w->c, "listen"),
+		path_of(w->c->target), cert, key, token };
+
+	if (how && strcmp(how, "poll") == 0)
+		return prov_poll_new(&p, &w->poll, err);
+	int rc = prov_http_new(&s, &w->http, err);
+	return rc ? rc
+		  : prov_bearer_new(token, prov_connector_option(w->c, "tokenUrl"),
+			    prov_connector_option(w->c, "clientId"), &w->bearer, err);
+}
+
 static int open_caep(const struct prov_connector *c, void **self, struct prov_error *err)
 {
-	const struct prov_http_settings s = { prov_connector_option(c, "ca"),
-		prov_connector_option(c, "cert"), prov_connector_option(c, "key"), c->timeout, 0 };
 	struct caep *w = calloc(1, sizeof(*w));
 	struct prov_jose *keys = NULL;
 	struct prov_error later = { 0 };
@@ -160,11 +188,7 @@ static int open_caep(const struct prov_connector *c, void **self, struct prov_er
 	w->c = c;
 	int rc = read_options(w, err);
 	if (rc == 0)
-		rc = prov_http_new(&s, &w->http, err);
-	if (rc == 0)
-		rc = prov_bearer_new(prov_connector_option(c, "token"),
-			prov_connector_option(c, "tokenUrl"), prov_connector_option(c, "clientId"),
-			&w->bearer, err);
+		rc = open_transport(w, err);
 	if (rc) {
 		close_caep(w);
 		return rc;
@@ -236,9 +260,23 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 		prov_result_fail(out, "%s", err.text);
 	else if (!token)
 		prov_result_done(out, "not sent: no security event");
+	else if (w->poll)
+		prov_poll_offer(w->poll, m->body.id, token,
+			m->body.subject[0] ? w->c->max_age : w->c->timeout, cancel, out);
 	else
 		push(w, token, cancel, out);
 	free(token);
 }
 
-const struct prov_kind_ops prov_caep_ops = { false, open_caep, deliver, close_caep };
+static int begin(void *self, struct prov_error *err)
+{
+	struct caep *w = self;
+
+	return w->poll ? prov_poll_listen(w->poll, err) : 0;
+}
+
+const struct prov_kind_ops prov_caep_ops = { .open = open_caep,
+	.deliver = deliver,
+	.close = close_caep,
+	.begin = begin,
+	.waits = true };

@@ -1,6 +1,6 @@
 /*
  * caep.h - the caep connector: Security Event Tokens (secevent.h) signed (jose.h) and pushed
- * to a receiver of Shared Signals (RFC 8935).
+ * to a receiver of Shared Signals (RFC 8935), or kept until it has fetched them (caep_poll.h).
  *
  * provSecretFile has the private keys. Their public parts, and the transmitter's metadata
  * (SSF 1.0, 7.1), are written to the files that the options jwks and metadata name, when the

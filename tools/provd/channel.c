@@ -120,9 +120,23 @@ static void announce(const struct channel *ch, const struct provd_connector *was
 	}
 }
 
+static void begin(struct provd_connector *conn)
+{
+	struct prov_error err = { 0 };
+
+	if (!conn->c || !conn->c->enabled || !conn->ops || !conn->ops->begin ||
+		conn->ops->begin(conn->self, &err) == 0)
+		return;
+	conn->c = NULL;
+	snprintf(conn->problem, sizeof(conn->problem), "%.*s", (int)sizeof(conn->problem) - 1,
+		err.text);
+}
+
 static void set_connector(struct channel *ch, struct provd_connector *conn)
 {
 	struct provd_connector *was = ch->conn;
+	if (conn)
+		begin(conn);
 	ch->conn = conn;
 	if (was && conn && strcmp(was->csn, conn->csn) != 0)
 		ch->refused = false; /* somebody has looked after it */
@@ -134,6 +148,12 @@ static void set_connector(struct channel *ch, struct provd_connector *conn)
 		.max_attempts = conn->c->max_attempts,
 		.max_age = conn->c->max_age };
 	prov_queue_limit(ch->q, &limits);
+}
+
+/* Then its connections and tokens stay. */
+static bool unchanged(const struct provd_connector *is, const struct provd_connector *found)
+{
+	return is && is->c && found->c && *found->csn && strcmp(is->csn, found->csn) == 0;
 }
 
 int provd_channels_take(struct provd *p, struct provd_connectors *set, struct prov_error *err)
@@ -148,13 +168,16 @@ int provd_channels_take(struct provd *p, struct provd_connectors *set, struct pr
 		struct channel *ch = rc ? NULL : provd_channel_find(p, name);
 		if (!ch || ch->listed) /* two of one name: the first counts */
 			continue;
+		ch->listed = true;
+		if (!p->load_anew && unchanged(ch->conn, set->item[i]))
+			continue;
 		set_connector(ch, set->item[i]);
 		set->item[i] = NULL;
-		ch->listed = true;
 	}
 	for (size_t i = 0; !rc && i < p->nchannel; i++)
 		if (!p->channel[i]->listed)
 			set_connector(p->channel[i], NULL);
+	provd_jobs_cut_waiting(p, false);
 	return rc;
 }
 

@@ -175,6 +175,25 @@ static int find_base(LDAP *ld, const char *suffix, char **out, struct prov_error
 	return *out ? 0 : prov_error_set(err, PROV_ENOMEM, "no memory");
 }
 
+/* Two that listen at the same place would take each other's requests. */
+static void refuse_shared_listeners(struct provd_connectors *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct provd_connector *c = set->item[i];
+		const char *a = c->c ? prov_connector_option(c->c, "listen") : NULL;
+		for (size_t k = 0; a && c->c && k < i; k++) {
+			const struct provd_connector *o = set->item[k];
+			const char *b = o->c ? prov_connector_option(o->c, "listen") : NULL;
+			if (!b || strcmp(a, b) != 0)
+				continue;
+			c->c = NULL;
+			snprintf(c->problem, sizeof(c->problem),
+				"provOption: listen=%.60s: connector %.120s listens there already",
+				a, o->name);
+		}
+	}
+}
+
 static int load_all(LDAP *ld, const char *base, const struct prov_schema *schema,
 	struct provd_connectors *set, struct prov_error *err)
 {
@@ -197,6 +216,8 @@ static int load_all(LDAP *ld, const char *base, const struct prov_schema *schema
 		if (rc)
 			prov_error_set(err, rc, "no memory");
 	}
+	if (!rc)
+		refuse_shared_listeners(set);
 out:
 	ldap_msgfree(res);
 	return rc;

@@ -80,6 +80,7 @@ struct provd {
 	uint64_t generation;    /* of the policy, when connectors were last asked for */
 	char own_suffix[512];   /* from the state environment */
 	bool reload;            /* connectors must be asked for */
+	bool anew, load_anew;   /* ... and opened anew, changed or not: wanted, being done */
 	bool loaded;            /* they were, at least once */
 	unsigned load_failures; /* in a row */
 	int64_t reload_at;      /* monotonic ms; not before */
@@ -114,6 +115,8 @@ void provd_channels_free(struct provd *p);
 void provd_jobs_start(struct provd *p);
 void provd_jobs_poll(struct provd *p); /* read output, enforce limits, take results */
 void provd_jobs_cut(struct provd *p);  /* we stop: end them */
+/* End those that only wait for a destination to come: of connectors that have changed, or all. */
+void provd_jobs_cut_waiting(struct provd *p, bool all);
 void provd_jobs_free(struct provd *p);
 int64_t provd_jobs_deadline(const struct provd *p);
 size_t provd_jobs_pollfds(const struct provd *p, struct pollfd *fd); /* up to 2 for each job */

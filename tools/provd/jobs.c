@@ -349,6 +349,17 @@ void provd_jobs_cut(struct provd *p)
 	}
 }
 
+void provd_jobs_cut_waiting(struct provd *p, bool all)
+{
+	for (size_t i = 0; i < p->njob; i++) {
+		struct job *j = &p->job[i];
+		if (j->w && j->conn->ops->waits && (all || j->conn != j->ch->conn)) {
+			j->cut = true;
+			prov_worker_cancel(j->w);
+		}
+	}
+}
+
 void provd_jobs_free(struct provd *p)
 {
 	for (size_t i = 0; i < p->njob; i++)

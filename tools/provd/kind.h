@@ -28,6 +28,11 @@ struct prov_kind_ops {
 	void (*deliver)(void *self, const struct prov_message *m, const atomic_bool *cancel,
 		struct prov_result *out);
 	void (*close)(void *self);
+	/* NULL, or: it is in use from now on. Main thread; what was used before of the same
+	 * connector may still be open. */
+	int (*begin)(void *self, struct prov_error *err);
+	/* deliver() waits for the destination to come: it is cancelled when the entry changes. */
+	bool waits;
 };
 
 /* NULL: of this kind delivers no worker (exec). */

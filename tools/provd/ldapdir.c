@@ -496,4 +496,7 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	free(a.name);
 }
 
-const struct prov_kind_ops prov_ldapdir_ops = { true, open_ldapdir, deliver, close_ldapdir };
+const struct prov_kind_ops prov_ldapdir_ops = { .keeps_accounts = true,
+	.open = open_ldapdir,
+	.deliver = deliver,
+	.close = close_ldapdir };

@@ -100,6 +100,8 @@ static void ask_directory(struct provd *p)
 		provd_monotonic() < p->reload_at)
 		return;
 	p->reload = false;
+	p->load_anew = p->anew;
+	p->anew = false;
 	if (provd_loader_start(p->loader, suffix, &err))
 		load_failed(p, &err);
 }
@@ -145,6 +147,7 @@ void provd_stop(struct provd *p)
 	sd_notify(0, "STOPPING=1");
 	p->stopping = true;
 	p->stop_by = provd_monotonic() + (int64_t)p->drain * 1000;
+	provd_jobs_cut_waiting(p, true);
 }
 
 static void take_signals(struct provd *p)
@@ -154,6 +157,7 @@ static void take_signals(struct provd *p)
 		if (s.ssi_signo == SIGHUP) {
 			prov_log(LOG_INFO, "event=reload");
 			p->reload = true;
+			p->anew = true;
 			p->reload_at = 0;
 		} else if (s.ssi_signo != SIGCHLD) {
 			provd_stop(p);

@@ -346,4 +346,7 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	json_decref(a.remote);
 }
 
-const struct prov_kind_ops prov_scim_ops = { true, open_scim, deliver, close_scim };
+const struct prov_kind_ops prov_scim_ops = { .keeps_accounts = true,
+	.open = open_scim,
+	.deliver = deliver,
+	.close = close_scim };

@@ -91,4 +91,6 @@ static void deliver(void *self, const struct prov_message *m, const atomic_bool 
 	prov_http_response_dispose(&r);
 }
 
-const struct prov_kind_ops prov_webhook_ops = { false, open_webhook, deliver, close_webhook };
+const struct prov_kind_ops prov_webhook_ops = { .open = open_webhook,
+	.deliver = deliver,
+	.close = close_webhook };
