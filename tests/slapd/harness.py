@@ -337,9 +337,13 @@ class Slapd(Directory):
             self.provd_process = subprocess.Popen(
                 [PROVD, "--foreground", "--state", str(self.state), "-H", self.ldapi, *map(str, args)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
-        wait_until(lambda: (self.state / "provd.ctl").exists() or self.provd_process.poll() is not None, 10,
-                   "provd is there")
+        wait_until(lambda: self.provd_process.poll() is not None or self.provd_answers(), 10, "provd is there")
         assert self.provd_process.poll() is None, self.provd_log.read_text()
+
+    def provd_answers(self):
+        """The file alone may be there already, or still from one that was killed."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as c:
+            return c.connect_ex(str(self.state / "provd.ctl")) == 0
 
     def provd_stop(self, hard=False):
         process, self.provd_process = self.provd_process, None

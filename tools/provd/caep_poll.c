@@ -332,7 +332,7 @@ int prov_poll_listen(struct prov_poll *p, struct prov_error *err)
 		rc = prov_secret_read(p->key, &key, &n, err);
 	if (rc == 0 && find_address(p->listen, &a))
 		rc = prov_error_set(err, PROV_EINVAL, "listen=%s", p->listen);
-	if (rc == 0) {
+	if (rc == 0 && a) {
 		unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_POLL | MHD_USE_TLS | (a->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
 		p->server = MHD_start_daemon(flags, 0, NULL, NULL, answer, p, MHD_OPTION_SOCK_ADDR,

@@ -180,10 +180,10 @@ static void refuse_shared_listeners(struct provd_connectors *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
 		struct provd_connector *c = set->item[i];
-		const char *a = c->c ? prov_connector_option(c->c, "listen") : NULL;
+		const char *a = c && c->c ? prov_connector_option(c->c, "listen") : NULL;
 		for (size_t k = 0; a && c->c && k < i; k++) {
 			const struct provd_connector *o = set->item[k];
-			const char *b = o->c ? prov_connector_option(o->c, "listen") : NULL;
+			const char *b = o && o->c ? prov_connector_option(o->c, "listen") : NULL;
 			if (!b || strcmp(a, b) != 0)
 				continue;
 			c->c = NULL;
