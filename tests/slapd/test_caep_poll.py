@@ -220,6 +220,15 @@ def test_a_stop_is_prompt_and_nothing_is_lost(site, how):
     assert status(s)["failed"] == 0
 
 
+def test_what_nobody_fetches_is_parked_in_the_end(site):
+    s = site.s
+    site.connect(provEvent=["account.suspended"], provMaxAge="2")
+    site.start()
+    suspend(s, "ann")
+    wait_until(lambda: status(s)["parked"] == 1, 10)
+    assert "nobody has fetched it in 2 s" in status(s)["lastError"] and site.sets()["sets"] == {}
+
+
 def test_a_changed_entry_counts_and_what_is_out_stays(site):
     s = site.s
     dn = site.connect(provEvent=["account.suspended"])

@@ -196,6 +196,25 @@ def test_groups_follow(s, there, cls, member):
     assert members("sales") == [] and status(s)["failed"] == 0
 
 
+@pytest.mark.parametrize("member, cls", [("member", "groupOfNames"), ("memberUid", "posixGroup")])
+def test_a_rename_that_changes_groups_uses_the_right_names(s, there, member, cls):
+    for i, g in enumerate(("old", "new")):
+        s.group(g)
+        s.role(g, provAssignFilter="(uid=ann)" if g == "old" else "(uid=eva)", provGroup=[g])
+        if cls == "posixGroup":
+            there.admin.add(there.group_dn(g), {"objectClass": cls, "cn": g, "gidNumber": str(1000 + i)})
+    connect(s, there, option=(f"groups={GROUPS}", f"member={member}"))
+    s.account("ann")
+    settled(s)
+    name = (lambda uid: uid) if member == "memberUid" else there.person_dn
+    assert name("ann") in there.admin.get(there.group_dn("old"))[member]
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    settled(s)
+    assert there.admin.get(there.group_dn("new"))[member] == [name("eva")]
+    assert name("ann") not in there.admin.get(there.group_dn("old"))[member]
+    assert status(s)["failed"] == 0
+
+
 def test_the_mapping(s, there):
     connect(s, there, option=("rdn=cn", "map=cn=uid", "map=uid=", "map=description=title", "map=displayName=cn",
                               "class=person", "class=extensibleObject"))

@@ -365,18 +365,15 @@ static void collect(struct attempt *a, bool active, struct mods *m)
 static int change(struct attempt *a, bool active, bool *changed)
 {
 	struct mods m = { .n = 0 };
-	int id = 0, rc = rename_entry(a, changed);
+	int id = 0, rc = 0;
 
-	if (rc == 0) {
-		collect(a, active, &m);
-		if (m.n) {
-			*changed = true;
-			rc = prov_ldapdir_wait(&a->call,
-				ldap_modify_ext(a->call.ld, a->dn, m.list, NULL, NULL, &id), &id,
-				NULL);
-			if (rc == 0 && a->call.code != LDAP_SUCCESS)
-				rc = prov_ldapdir_fail_code(&a->call, "change the account");
-		}
+	collect(a, active, &m);
+	if (m.n) {
+		*changed = true;
+		rc = prov_ldapdir_wait(&a->call,
+			ldap_modify_ext(a->call.ld, a->dn, m.list, NULL, NULL, &id), &id, NULL);
+		if (rc == 0 && a->call.code != LDAP_SUCCESS)
+			rc = prov_ldapdir_fail_code(&a->call, "change the account");
 	}
 	mods_dispose(&m);
 	return rc;
@@ -424,6 +421,17 @@ static int delete (struct attempt *a)
 
 /* -- one event -------------------------------------------------------------------------- */
 
+/* Under the name that it has there until now. */
+static int leave_groups(struct attempt *a)
+{
+	char *called = first_value(a, a->s->rdn);
+	int rc = prov_ldapdir_groups_leave(&a->s->groups, &a->call, a->event, a->dn,
+		called ? called : a->name);
+
+	free(called);
+	return rc;
+}
+
 static int settle(struct attempt *a, const char *kept)
 {
 	bool active = provd_event_active(a->event);
@@ -438,12 +446,14 @@ static int settle(struct attempt *a, const char *kept)
 			return -1;
 		made = true;
 	}
-	/* first the access, then what it is called */
-	if (prov_ldapdir_groups(&a->s->groups, &a->call, a->event, a->dn, a->name))
+	if (leave_groups(a))
 		return -1;
 	if (deleted && a->s->remove)
 		return delete (a);
-	if (change(a, active, &changed))
+	/* first the access, then the rest, which the server may refuse */
+	if (rename_entry(a, &changed) ||
+		prov_ldapdir_groups_join(&a->s->groups, &a->call, a->event, a->dn, a->name) ||
+		change(a, active, &changed))
 		return -1;
 	if (!active)
 		return prove_locked(a, changed);

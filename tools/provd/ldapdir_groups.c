@@ -165,19 +165,27 @@ static int each(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *c
 	return rc;
 }
 
-int prov_ldapdir_groups(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
-	const json_t *event, const char *dn, const char *uid)
+static int carry_out(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *event, const char *dn, const char *uid, bool add)
 {
 	const json_t *groups = json_object_get(json_object_get(event, "data"), "groups");
+	const json_t *list = json_object_get(groups, add ? "gained" : "lost");
 	const char *value = kinds[kind_of(g)].names ? uid : dn;
-	char *copy = g->base && groups && value ? strdup(value) : NULL;
-	int rc = 0;
+	char *copy = g->base && list && value ? strdup(value) : NULL;
+	int rc = copy ? each(g, call, list, copy, add) : 0;
 
-	if (copy) {
-		rc = each(g, call, json_object_get(groups, "lost"), copy, false);
-		if (rc == 0)
-			rc = each(g, call, json_object_get(groups, "gained"), copy, true);
-	}
 	free(copy);
 	return rc;
+}
+
+int prov_ldapdir_groups_leave(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *event, const char *dn, const char *uid)
+{
+	return carry_out(g, call, event, dn, uid, false);
+}
+
+int prov_ldapdir_groups_join(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *event, const char *dn, const char *uid)
+{
+	return carry_out(g, call, event, dn, uid, true);
 }

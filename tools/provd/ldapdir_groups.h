@@ -18,8 +18,11 @@ struct prov_ldapdir_groups {
 	char *member; /* member, uniqueMember or memberUid */
 };
 
-/* dn: the account's there. uid: its user name there. */
-int prov_ldapdir_groups(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+/* The groups that the event says are lost; those that are gained. dn: the account's there at
+ * that time. uid: its user name there. 0, or -1 with a result. */
+int prov_ldapdir_groups_leave(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
+	const json_t *event, const char *dn, const char *uid);
+int prov_ldapdir_groups_join(const struct prov_ldapdir_groups *g, struct prov_ldapdir_call *call,
 	const json_t *event, const char *dn, const char *uid);
 
 #endif
