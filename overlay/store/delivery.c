@@ -3,7 +3,8 @@
  *
  * Keys: "<connector>" in the table of cursors, "<connector>\0<be64 sequence>" in the
  * table of exceptions, "<connector>\0<entryUUID>" in that of remote ids. Values of exceptions:
- * version byte 1 then canonical JSON; of remote ids: the newest sequence, then the id. Owned by whoever holds the lock file.
+ * version byte 1 then canonical JSON; of remote ids: the newest sequence, then the id. Owned by
+ * whoever holds the lock file.
  */
 #include <errno.h>
 #include <fcntl.h>

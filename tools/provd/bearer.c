@@ -71,11 +71,10 @@ void prov_bearer_free(struct prov_bearer **bp)
 /* The first line of the secret file. */
 static int read_line(const char *file, char **out, size_t *room, struct prov_error *err)
 {
-	int rc = prov_secret_read(file, out, room, err);
+	int rc = prov_secret_line(file, out, room, err);
 
 	if (rc)
 		return rc;
-	(*out)[strcspn(*out, "\r\n")] = '\0';
 	size_t n = strlen(*out);
 	if (n == 0 || n > 8192 || strcspn(*out, " \t\x7f") != n) {
 		prov_secret_free(out, *room);

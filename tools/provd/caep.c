@@ -113,10 +113,9 @@ static int read_subject(struct caep *w, struct prov_error *err)
 	const char *how = prov_connector_option(w->c, "subject");
 	struct prov_secevent_profile *p = &w->profile;
 
-	p->format = !how                      ? PROV_SUBJECT_OPAQUE
-		: strcmp(how, "email") == 0   ? PROV_SUBJECT_EMAIL
-		: strcmp(how, "iss_sub") == 0 ? PROV_SUBJECT_ISS_SUB
-					      : PROV_SUBJECT_OPAQUE;
+	p->format = how && strcmp(how, "email") == 0 ? PROV_SUBJECT_EMAIL
+		: how && strcmp(how, "iss_sub") == 0 ? PROV_SUBJECT_ISS_SUB
+						     : PROV_SUBJECT_OPAQUE;
 	p->attribute = prov_connector_option(w->c, "subjectAttribute");
 	p->subject_issuer = prov_connector_option(w->c, "subjectIssuer");
 	if (!p->subject_issuer)

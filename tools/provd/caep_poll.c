@@ -33,6 +33,7 @@ struct offer {
 
 struct prov_poll {
 	char *listen, *path, *cert, *key;
+	struct addrinfo *address; /* listen, understood */
 	const char *token;
 	struct MHD_Daemon *server;
 	pthread_mutex_t mutex; /* of what follows */
@@ -68,9 +69,9 @@ static unsigned check_token(const struct prov_poll *p, struct MHD_Connection *c)
 
 	if (!had || strncasecmp(had, "Bearer ", 7) != 0)
 		return MHD_HTTP_UNAUTHORIZED;
-	if (prov_secret_read(p->token, &want, &room, &err))
+	if (prov_secret_line(p->token, &want, &room, &err))
 		return MHD_HTTP_INTERNAL_SERVER_ERROR;
-	size_t n = strcspn(want, "\r\n");
+	size_t n = strlen(want);
 	bool same = n > 0 && strlen(had + 7) == n && CRYPTO_memcmp(had + 7, want, n) == 0;
 	prov_secret_free(&want, room);
 	return same ? 0 : MHD_HTTP_UNAUTHORIZED;
@@ -269,21 +270,8 @@ int prov_poll_new(const struct prov_poll_settings *s, struct prov_poll **out,
 {
 	struct prov_poll *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
-	struct addrinfo *a = NULL;
 
-	*out = NULL;
-	if (!s->listen || find_address(s->listen, &a)) {
-		free(p);
-		return prov_error_set(err, PROV_EINVAL,
-			"provOption: listen=%.60s: want ADDRESS:PORT, [ADDRESS]:PORT or PORT",
-			s->listen ? s->listen : "");
-	}
-	freeaddrinfo(a);
-	if (!s->cert || !s->token) {
-		free(p);
-		return prov_error_set(err, PROV_EINVAL, "provOption: %s= is missing",
-			s->cert ? "token" : "cert");
-	}
+	*out = p;
 	if (!p)
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	pthread_mutex_init(&p->mutex, NULL);
@@ -293,11 +281,21 @@ int prov_poll_new(const struct prov_poll_settings *s, struct prov_poll **out,
 	pthread_condattr_destroy(&attr);
 	p->last = &p->first;
 	p->token = s->token;
+	if (!s->listen || find_address(s->listen, &p->address)) {
+		prov_poll_free(out);
+		return prov_error_set(err, PROV_EINVAL,
+			"provOption: listen=%.60s: want ADDRESS:PORT, [ADDRESS]:PORT or PORT",
+			s->listen ? s->listen : "");
+	}
+	if (!s->cert || !s->token) {
+		prov_poll_free(out);
+		return prov_error_set(err, PROV_EINVAL, "provOption: %s= is missing",
+			s->cert ? "token" : "cert");
+	}
 	p->listen = strdup(s->listen);
 	p->path = strdup(*s->path ? s->path : "/");
 	p->cert = strdup(s->cert);
 	p->key = strdup(s->key ? s->key : s->cert);
-	*out = p;
 	if (p->listen && p->path && p->cert && p->key)
 		return 0;
 	prov_poll_free(out);
@@ -323,16 +321,14 @@ static int read_text(const char *file, char **out, struct prov_error *err)
 
 int prov_poll_listen(struct prov_poll *p, struct prov_error *err)
 {
-	struct addrinfo *a = NULL;
+	const struct addrinfo *a = p->address;
 	char *cert = NULL, *key = NULL;
 	size_t n = 0;
 	int rc = read_text(p->cert, &cert, err);
 
 	if (rc == 0)
 		rc = prov_secret_read(p->key, &key, &n, err);
-	if (rc == 0 && find_address(p->listen, &a))
-		rc = prov_error_set(err, PROV_EINVAL, "listen=%s", p->listen);
-	if (rc == 0 && a) {
+	if (rc == 0) {
 		unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_POLL | MHD_USE_TLS | (a->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
 		p->server = MHD_start_daemon(flags, 0, NULL, NULL, answer, p, MHD_OPTION_SOCK_ADDR,
@@ -346,8 +342,6 @@ int prov_poll_listen(struct prov_poll *p, struct prov_error *err)
 				p->listen, p->cert,
 				errno ? strerror(errno) : "is it a certificate with its key?");
 	}
-	if (a)
-		freeaddrinfo(a);
 	free(cert);
 	prov_secret_free(&key, n);
 	return rc;
@@ -367,6 +361,8 @@ void prov_poll_free(struct prov_poll **pp)
 		MHD_stop_daemon(p->server);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->mutex);
+	if (p->address)
+		freeaddrinfo(p->address);
 	free(p->listen);
 	free(p->path);
 	free(p->cert);

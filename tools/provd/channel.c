@@ -124,12 +124,9 @@ static void begin(struct provd_connector *conn)
 {
 	struct prov_error err = { 0 };
 
-	if (!conn->c || !conn->c->enabled || !conn->ops || !conn->ops->begin ||
-		conn->ops->begin(conn->self, &err) == 0)
-		return;
-	conn->c = NULL;
-	snprintf(conn->problem, sizeof(conn->problem), "%.*s", (int)sizeof(conn->problem) - 1,
-		err.text);
+	if (conn->c && conn->c->enabled && conn->ops && conn->ops->begin &&
+		conn->ops->begin(conn->self, &err))
+		provd_connector_unusable(conn, err.text);
 }
 
 static void set_connector(struct channel *ch, struct provd_connector *conn)

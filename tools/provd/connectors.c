@@ -41,6 +41,12 @@ void provd_connector_free(struct provd_connector **cp)
 	free(c);
 }
 
+void provd_connector_unusable(struct provd_connector *c, const char *why)
+{
+	c->c = NULL;
+	snprintf(c->problem, sizeof(c->problem), "%.*s", (int)sizeof(c->problem) - 1, why);
+}
+
 struct provd_connector *provd_connector_hold(struct provd_connector *c)
 {
 	c->holders++;
@@ -154,11 +160,8 @@ static int load_one(LDAP *ld, LDAPMessage *m, const struct prov_schema *schema,
 	}
 	if (rc == PROV_ENOMEM)
 		return rc;
-	if (rc) {
-		c->c = NULL;
-		snprintf(c->problem, sizeof(c->problem), "%.*s", (int)sizeof(c->problem) - 1,
-			err.text);
-	}
+	if (rc)
+		provd_connector_unusable(c, err.text);
 	return 0;
 }
 
@@ -181,15 +184,16 @@ static void refuse_shared_listeners(struct provd_connectors *set)
 	for (size_t i = 0; i < set->n; i++) {
 		struct provd_connector *c = set->item[i];
 		const char *a = c && c->c ? prov_connector_option(c->c, "listen") : NULL;
+		char why[256];
 		for (size_t k = 0; a && c->c && k < i; k++) {
 			const struct provd_connector *o = set->item[k];
 			const char *b = o && o->c ? prov_connector_option(o->c, "listen") : NULL;
 			if (!b || strcmp(a, b) != 0)
 				continue;
-			c->c = NULL;
-			snprintf(c->problem, sizeof(c->problem),
+			snprintf(why, sizeof(why),
 				"provOption: listen=%.60s: connector %.120s listens there already",
 				a, o->name);
+			provd_connector_unusable(c, why);
 		}
 	}
 }

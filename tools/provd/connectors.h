@@ -28,6 +28,7 @@ struct provd_connector {
 	char name[256];
 };
 struct provd_connector *provd_connector_hold(struct provd_connector *c);
+void provd_connector_unusable(struct provd_connector *c, const char *why);
 void provd_connector_free(struct provd_connector **c); /* one holder less; the last one frees it */
 
 struct provd_connectors {

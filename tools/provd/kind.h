@@ -2,8 +2,9 @@
  * kind.h - what provd has for a kind of connector that delivers from a worker.
  *
  * open() prepares what lasts as long as the connector's entry is unchanged; it meets no
- * network, and a secret it cannot read does not make it fail. deliver() runs in any number of workers at a time and
- * blocks, at most for the connector's time limit. close() when none runs any more.
+ * network, and a secret it cannot read does not make it fail. deliver() runs in any number of
+ * workers at a time and blocks, at most for the connector's time limit, unless it waits (see
+ * there). close() when none runs any more.
  */
 #ifndef PROVD_KIND_H
 #define PROVD_KIND_H
@@ -31,7 +32,8 @@ struct prov_kind_ops {
 	/* NULL, or: it is in use from now on. Main thread; what was used before of the same
 	 * connector may still be open. */
 	int (*begin)(void *self, struct prov_error *err);
-	/* deliver() waits for the destination to come: it is cancelled when the entry changes. */
+	/* deliver() waits for the destination to come, however long: it is cancelled when the
+	 * entry changes and when provd stops, and that is no attempt. */
 	bool waits;
 };
 

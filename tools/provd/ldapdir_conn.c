@@ -223,9 +223,9 @@ static int bind_simple(struct prov_ldapdir_call *call)
 	size_t room = 0;
 	int id = 0;
 
-	if (prov_secret_read(d->secret_file, &secret, &room, &err))
+	if (prov_secret_line(d->secret_file, &secret, &room, &err))
 		return prov_result_fail(call->out, "%s", err.text);
-	struct berval cred = { strcspn(secret, "\r\n"), secret };
+	struct berval cred = { strlen(secret), secret };
 	int rc = -1;
 	if (cred.bv_len == 0) /* RFC 4513, 5.1.2: that would be no authentication at all */
 		prov_result_fail(call->out, "%s: its first line is empty", d->secret_file);

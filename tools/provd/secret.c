@@ -85,6 +85,15 @@ int prov_secret_read(const char *name, char **out, size_t *len, struct prov_erro
 	return rc;
 }
 
+int prov_secret_line(const char *name, char **out, size_t *len, struct prov_error *err)
+{
+	int rc = prov_secret_read(name, out, len, err);
+
+	if (rc == 0 && *out)
+		(*out)[strcspn(*out, "\r\n")] = '\0';
+	return rc;
+}
+
 void prov_secret_free(char **secret, size_t len)
 {
 	if (*secret)

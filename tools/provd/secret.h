@@ -18,6 +18,8 @@
 /* *out: the whole file, with a terminator behind it; end it with prov_secret_free().
  * PROV_EINVAL, PROV_ENOENT, PROV_EIO: the text names the file, never its content. */
 int prov_secret_read(const char *name, char **out, size_t *len, struct prov_error *err);
+/* The same, but *out ends with its first line: a password or a token. *len is for the end of it. */
+int prov_secret_line(const char *name, char **out, size_t *len, struct prov_error *err);
 void prov_secret_free(char **secret, size_t len); /* overwritten before it is given back */
 
 #endif
