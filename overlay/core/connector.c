@@ -145,6 +145,26 @@ static int read_options(const struct reader *r, const struct prov_connector_kind
 	return 0;
 }
 
+/* After everything that it goes together with. */
+static int read_start(const struct reader *r, struct prov_connector *c)
+{
+	const char *start = prov_connector_option(c, "start");
+	const struct prov_connector_kind *kind = prov_connector_kind(c->type);
+
+	if (!start || strcmp(start, "now") == 0)
+		return 0;
+	c->start = strcmp(start, "sync") == 0 ? PROV_START_SYNC : PROV_START_BEGINNING;
+	if (c->start == PROV_START_SYNC)
+		return 0;
+	if (c->filter)
+		return complain(r, "provOption",
+			"start=beginning does not go with provFilter: what an account was then is not kept; start=sync does");
+	if (kind->keeps_accounts)
+		return complain(r, "provOption",
+			"start=beginning is not for a connector that keeps accounts: old events do not have their values; start=sync does");
+	return 0;
+}
+
 static int read_type(const struct reader *r, struct prov_connector *c)
 {
 	char why[240];
@@ -230,6 +250,8 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 	if (rc == 0)
 		rc = read_attributes(&r, c);
 	if (rc == 0)
+		rc = read_start(&r, c);
+	if (rc == 0)
 		rc = number(&r, "provTimeout", 1, 3600, &c->timeout);
 	if (rc == 0)
 		rc = number(&r, "provMaxAttempts", 1, 100000, &c->max_attempts);
@@ -250,15 +272,28 @@ const char *prov_connector_option(const struct prov_connector *c, const char *na
 	return NULL;
 }
 
+bool prov_connector_hears(const struct prov_connector *c, const char *type)
+{
+	static const char prefix[] = "org.slapo-provision.";
+	bool hears = c->nevent == 0;
+
+	if (strncmp(type, prefix, sizeof(prefix) - 1) == 0)
+		type += sizeof(prefix) - 1;
+	for (size_t i = 0; i < c->nevent && !hears; i++)
+		hears = fnmatch(c->event[i], type, 0) == 0;
+	return hears;
+}
+
+bool prov_connector_sees(const struct prov_connector *c, const struct prov_entry *account)
+{
+	return !c->filter || prov_filter_match(c->filter, account) == PROV_MATCH_TRUE;
+}
+
 bool prov_connector_wants(const struct prov_connector *c, const char *type,
 	const struct prov_entry *before, const struct prov_entry *after)
 {
-	bool hears = c->nevent == 0;
-
-	for (size_t i = 0; i < c->nevent && !hears; i++)
-		hears = fnmatch(c->event[i], type, 0) == 0;
-	if (!hears || !c->filter)
-		return hears;
-	return (before && prov_filter_match(c->filter, before) == PROV_MATCH_TRUE) ||
-		(after && prov_filter_match(c->filter, after) == PROV_MATCH_TRUE);
+	if (!prov_connector_hears(c, type))
+		return false;
+	return !c->filter || (before && prov_connector_sees(c, before)) ||
+		(after && prov_connector_sees(c, after));
 }

@@ -15,6 +15,13 @@ struct prov_connector_option {
 	const char *name, *value;
 };
 
+/* Where a new connector begins. */
+enum prov_start {
+	PROV_START_NOW,
+	PROV_START_BEGINNING, /* of the outbox: with what was not meant for it, too */
+	PROV_START_SYNC,      /* with all accounts that are there */
+};
+
 struct prov_connector {
 	const char *name; /* cn */
 	struct prov_val dn, ndn;
@@ -28,6 +35,7 @@ struct prov_connector {
 	const char *secret_file;
 	size_t noption;
 	struct prov_connector_option *option; /* provOption: "name=value" */
+	enum prov_start start;                /* option "start" */
 	bool enabled;
 	unsigned timeout;      /* seconds per attempt, default 30 */
 	unsigned max_attempts; /* then parked, default 20 */
@@ -43,6 +51,11 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 
 /* The value of the first option of that name, or NULL. */
 const char *prov_connector_option(const struct prov_connector *c, const char *name);
+
+/* Is this type (with or without its prefix "org.slapo-provision.") one of provEvent? */
+bool prov_connector_hears(const struct prov_connector *c, const char *type);
+/* Does provFilter let this account through? */
+bool prov_connector_sees(const struct prov_connector *c, const struct prov_entry *account);
 
 /* Does it want this event type for an account that was `before` and is `after`
  * (either may be NULL)? A connector hears of an account that leaves its filter. */

@@ -67,12 +67,15 @@ static const char *const caep_options[] = { "ca", "cert", "key", "token", "token
 	"issuer", "audience", "subject=opaque|email|iss_sub", "subjectAttribute", "subjectIssuer",
 	"jwks", "jwksUri", "metadata", "delivery=push|poll", "listen", NULL };
 
+/* Of all kinds. */
+static const char *const common_options[] = { "start=now|beginning|sync", NULL };
+
 static const struct prov_connector_kind kinds[] = {
-	{ "caep", true, false, caep_options, https_only },
-	{ "exec", false, false, exec_options, any_command },
-	{ "ldap", false, false, ldap_options, ldap_url },
-	{ "scim", true, true, scim_options, https_only },
-	{ "webhook", true, false, tls_options, https_only },
+	{ "caep", true, false, false, caep_options, https_only },
+	{ "exec", false, false, false, exec_options, any_command },
+	{ "ldap", false, false, true, ldap_options, ldap_url },
+	{ "scim", true, true, true, scim_options, https_only },
+	{ "webhook", true, false, false, tls_options, https_only },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -93,15 +96,22 @@ void prov_connector_kinds(char *out, size_t room)
 		n += (size_t)snprintf(out + n, room - n, "%s%s", i ? ", " : "", kinds[i].name);
 }
 
-const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,
-	size_t len)
+static const char *find_option(const char *const *option, const char *name, size_t len)
 {
-	for (const char *const *o = k->option; *o; o++) {
+	for (const char *const *o = option; *o; o++) {
 		size_t n = strcspn(*o, "=");
 		if (n == len && strncmp(*o, name, len) == 0)
 			return (*o)[n] ? *o + n + 1 : "";
 	}
 	return NULL;
+}
+
+const char *prov_connector_kind_option(const struct prov_connector_kind *k, const char *name,
+	size_t len)
+{
+	const char *choice = find_option(k->option, name, len);
+
+	return choice ? choice : find_option(common_options, name, len);
 }
 
 bool prov_connector_kind_one_of(const char *choice, const char *value, size_t len)

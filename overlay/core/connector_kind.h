@@ -14,7 +14,8 @@ struct prov_connector_kind {
 	const char *name;
 	bool secret;    /* provSecretFile must be there ... */
 	bool cert_does; /* ... or a client certificate, option "cert" */
-	/* names that provOption may have, NULL-terminated; "name=a|b" when it is one of these */
+	bool keeps_accounts;
+	/* names that provOption may have besides those of all kinds (start=...), NULL-terminated; "name=a|b" when it is one of these */
 	const char *const *option;
 	/* NULL, or why provTarget is none */
 	const char *(*target)(const char *target);

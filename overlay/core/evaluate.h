@@ -76,6 +76,7 @@ enum prov_event {
 	PROV_EV_TERMINATED = 1 << 7,
 	PROV_EV_DELETED = 1 << 8,
 	PROV_EV_SESSION_REVOKED = 1 << 9,
+	PROV_EV_SNAPSHOT = 1 << 10, /* nothing happened: all there is, for a full sync */
 };
 const char *prov_event_name(enum prov_event one); /* "account.created" ... */
 

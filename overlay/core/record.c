@@ -134,9 +134,24 @@ static json_t *members(const struct prov_record *r)
 	return a;
 }
 
+/* Of a snapshot: what is there, which nobody gained just now. */
+static void put_present(json_t *o, const struct prov_plan *p)
+{
+	json_t *has = json_object();
+
+	json_object_set_new_nocheck(has, "roles", list(p->roles_gained));
+	json_object_set_new_nocheck(has, "groups", list(p->groups_gained));
+	json_object_set_new_nocheck(has, "entitlements", list(p->ent_gained));
+	json_object_set_new_nocheck(o, "present", has);
+}
+
 static void put_plan(json_t *o, const struct prov_plan *p)
 {
 	put_state(o, p);
+	if (p->events & PROV_EV_SNAPSHOT) {
+		put_present(o, p);
+		return;
+	}
 	put_diff(o, "roles", p->roles_gained, p->roles_lost);
 	put_diff(o, "groups", p->groups_gained, p->groups_lost);
 	put_diff(o, "entitlements", p->ent_gained, p->ent_lost);
@@ -194,7 +209,8 @@ static json_t *data_of(json_t *rec)
 {
 	static const char *const same[] = { "uid", "csn", "actor", "reason", "roles", "groups",
 		"entitlements", "attributes" };
-	json_t *d = json_object(), *state = json_object_get(rec, "state");
+	json_t *d = json_object(), *state = json_object_get(rec, "state"), *what;
+	const char *has;
 
 	move(d, "dn", rec, json_object_get(rec, "newDn") ? "newDn" : "dn");
 	if (json_object_get(rec, "newDn"))
@@ -204,6 +220,11 @@ static json_t *data_of(json_t *rec)
 		move(d, same[i], rec, same[i]);
 	move(d, "stateBefore", state, "before");
 	move(d, "stateAfter", state, "after");
+	json_object_foreach(json_object_get(rec, "present"), has, what)
+	{ /* a receiver takes it like any other grant */
+		if (json_array_size(what))
+			json_object_set_new_nocheck(d, has, json_pack("{s:O}", "gained", what));
+	}
 	return d;
 }
 

@@ -68,6 +68,8 @@ const char *prov_event_name(enum prov_event one)
 		return "account.deleted";
 	case PROV_EV_SESSION_REVOKED:
 		return "session.revoked";
+	case PROV_EV_SNAPSHOT:
+		return "account.snapshot";
 	}
 	return "unknown";
 }

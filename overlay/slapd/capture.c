@@ -241,18 +241,29 @@ int prov_named_delete(struct prov_capture *c, void *txn, const char *name)
 	return rc && rc != MDB_NOTFOUND ? PROV_EIO : 0;
 }
 
-int prov_named_first(struct prov_capture *c, const char *prefix, struct prov_arena *arena,
-	const char **name, struct prov_val *val)
+int prov_named_get(struct prov_capture *c, void *txn, const char *name, struct prov_val *val)
+{
+	MDB_val k = { strlen(name), (char *)name }, v;
+	int rc = mdb_get(txn, c->named, &k, &v);
+
+	if (rc)
+		return rc == MDB_NOTFOUND ? PROV_ENOENT : PROV_EIO;
+	*val = (struct prov_val){ v.mv_data, v.mv_size };
+	return 0;
+}
+
+int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
+	struct prov_arena *arena, const char **name, struct prov_val *val)
 {
 	size_t n = strlen(prefix);
 	MDB_val k = { n, (char *)prefix }, v;
-	MDB_txn *txn = NULL;
+	MDB_txn *own = NULL;
 	MDB_cursor *cur = NULL;
-	int rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn), found = PROV_ENOENT;
+	int rc = txn ? 0 : mdb_txn_begin(c->env, NULL, MDB_RDONLY, &own), found = PROV_ENOENT;
 
 	if (rc)
 		return PROV_EIO;
-	rc = mdb_cursor_open(txn, c->named, &cur);
+	rc = mdb_cursor_open(txn ? txn : own, c->named, &cur);
 	if (rc == 0)
 		rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE);
 	if (rc == 0 && k.mv_size >= n && memcmp(k.mv_data, prefix, n) == 0) {
@@ -263,6 +274,7 @@ int prov_named_first(struct prov_capture *c, const char *prefix, struct prov_are
 	}
 	if (cur)
 		mdb_cursor_close(cur);
-	mdb_txn_abort(txn);
+	if (own)
+		mdb_txn_abort(own);
 	return found;
 }

@@ -40,8 +40,10 @@ int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,
 int prov_named_put(struct prov_capture *c, void *txn, const char *name, struct prov_val v,
 	struct prov_error *err);
 int prov_named_delete(struct prov_capture *c, void *txn, const char *name);
+/* Borrowed until the transaction's next write or end. */
+int prov_named_get(struct prov_capture *c, void *txn, const char *name, struct prov_val *v);
 /* First name that begins with prefix; the name and value in the arena. */
-int prov_named_first(struct prov_capture *c, const char *prefix, struct prov_arena *arena,
-	const char **name, struct prov_val *v);
+int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
+	struct prov_arena *arena, const char **name, struct prov_val *v);
 
 #endif

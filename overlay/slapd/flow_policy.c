@@ -4,15 +4,52 @@
  */
 #include "flow.h"
 
+#include "control.h"
 #include "convert.h"
 #include "follow.h"
 #include "lookup.h"
 #include "schema.h"
+#include "sync.h"
 #include "write.h"
 
 static bool is_role(Entry *e)
 {
 	return e && is_entry_objectclass(e, prov_ad.oc_role, 0);
+}
+
+/* The connector that this write asks to be told of all accounts, or NULL. */
+static const struct prov_connector *wants_sync(struct prov_write *w, bool *hold)
+{
+	const struct prov_policy *p = prov_snapshot_policy(w->fresh);
+	struct prov_val ndn = prov_bv(w->op->o_req_ndn);
+	size_t n = 0;
+	const struct prov_connector *const *c = p ? prov_policy_connectors(p, &n) : NULL;
+
+	*hold = w->op->o_tag == LDAP_REQ_ADD;
+	for (size_t i = 0; i < n; i++) {
+		if (!prov_val_equal(c[i]->ndn, ndn))
+			continue;
+		bool asked = *hold ? c[i]->start == PROV_START_SYNC : prov_control_adopt(w->op);
+		return asked ? c[i] : NULL;
+	}
+	return NULL;
+}
+
+/* What this write leads to besides: jobs, stored in its own commit. LDAP result code. */
+static int store_jobs(struct prov_write *w, bool role)
+{
+	bool hold;
+	const struct prov_connector *c = wants_sync(w, &hold);
+	int rc = role ? prov_follow_store(w, w->op->o_req_ndn) : LDAP_SUCCESS;
+
+	if (rc != LDAP_SUCCESS || !c)
+		return rc;
+	if (!hold && !prov_write_may_manage(w)) {
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"the adopt control needs manage access to the entry");
+		return LDAP_INSUFFICIENT_ACCESS;
+	}
+	return prov_sync_store(w, c->name, hold);
 }
 
 /* Only the counters of a pool: nothing to compile. */
@@ -59,8 +96,8 @@ static int policy_in_txn(struct prov_write *w)
 	}
 	if (!only_counters(op)) {
 		rc = compile(w);
-		if (rc == LDAP_SUCCESS && role)
-			rc = prov_follow_store(w, ndn);
+		if (rc == LDAP_SUCCESS)
+			rc = store_jobs(w, role);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
 		/* In force before the commit: the next writer begins only after it. */
@@ -68,8 +105,8 @@ static int policy_in_txn(struct prov_write *w)
 		w->fresh = NULL;
 	}
 	rc = prov_write_finish(w, op->o_tag == LDAP_REQ_ADD ? op->ora_e : w->before);
-	if (rc == LDAP_SUCCESS && role)
-		prov_follow_kick(w->pi);
+	if (rc == LDAP_SUCCESS)
+		prov_background_kick(w->pi);
 	return rc;
 }
 

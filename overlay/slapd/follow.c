@@ -1,5 +1,5 @@
 /*
- * follow.c - the background task that carries a role's change to its accounts.
+ * follow.c - the job that carries a role's change to its accounts.
  */
 #include "follow.h"
 
@@ -15,18 +15,8 @@
 #include "session.h"
 
 #define BATCH 32
-#define PREFIX "follow:"
-
-struct prov_follow {
-	struct prov_instance *pi;
-	ldap_pvt_thread_mutex_t mutex; /* of everything below */
-	void *cookie;                  /* of the task in the pool */
-	bool active, again, stop;
-	struct prov_follow_figures fig;
-};
 
 struct job {
-	const char *name; /* as stored */
 	struct berval role;
 	const char *reason;
 };
@@ -38,12 +28,10 @@ struct names {
 	bool oom;
 };
 
-static void *follow_task(void *ctx, void *arg);
-
 int prov_follow_store(struct prov_write *w, struct berval role_ndn)
 {
 	struct prov_val v;
-	char *name = prov_arena_printf(&w->arena, PREFIX "%s", w->stamp.id);
+	char *name = prov_arena_printf(&w->arena, PROV_FOLLOW_PREFIX "%s", w->stamp.id);
 	char *text = prov_arena_printf(&w->arena, "%s\n%s\n%s", role_ndn.bv_val, w->stamp.id,
 		w->op->o_dn.bv_val ? w->op->o_dn.bv_val : "");
 
@@ -55,23 +43,19 @@ int prov_follow_store(struct prov_write *w, struct berval role_ndn)
 		: LDAP_SUCCESS;
 }
 
-static int read_job(struct prov_instance *pi, struct prov_arena *arena, struct job *job)
+static int read_job(const struct prov_job *stored, struct job *job)
 {
-	struct prov_val v;
-	int rc = prov_named_first(pi->capture, PREFIX, arena, &job->name, &v);
-
-	if (rc)
-		return rc;
-	char *text = prov_arena_strndup(arena, v.data, v.len);
+	char *text = prov_arena_strndup(stored->arena, stored->value.data, stored->value.len);
 	char *change = text ? strchr(text, '\n') : NULL;
 	char *actor = change ? strchr(change + 1, '\n') : NULL;
+
 	if (!actor)
-		return PROV_ECORRUPT;
+		return text ? PROV_ECORRUPT : PROV_ENOMEM;
 	*change++ = '\0';
 	*actor++ = '\0';
 	job->role.bv_val = text;
 	job->role.bv_len = strlen(text);
-	job->reason = prov_arena_printf(arena, "role %s changed by %s (change %s)", text,
+	job->reason = prov_arena_printf(stored->arena, "role %s changed by %s (change %s)", text,
 		*actor ? actor : "anonymous", change);
 	return job->reason ? 0 : PROV_ENOMEM;
 }
@@ -211,44 +195,19 @@ static int follow_batch(struct prov_instance *pi, Operation *op, const struct jo
 	return rc == -2 ? -2 : 0;
 }
 
-static bool must_yield(struct prov_follow *f)
-{
-	int pausing = 0;
-
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	bool stop = f->stop;
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-	if (stop || slapd_shutdown)
-		return true;
-	ldap_pvt_thread_pool_query(&connection_pool, LDAP_PVT_THREAD_POOL_PARAM_PAUSING, &pausing);
-	return pausing != 0;
-}
-
-static void progress(struct prov_follow *f, uint64_t done, uint64_t total, unsigned failed,
-	const char *role)
-{
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	f->fig.done = done;
-	f->fig.total = total;
-	f->fig.failed += failed;
-	if (role)
-		snprintf(f->fig.role, sizeof(f->fig.role), "%s", role);
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-}
-
 /* One batch; when one account spoils it, each by itself. false: had to stop in the middle. */
-static bool run_batch(struct prov_follow *f, Operation *op, const struct job *job,
-	const struct berval *dn, size_t n, unsigned *failed)
+static bool run_batch(const struct prov_job *stored, const struct job *job, const struct berval *dn,
+	size_t n, unsigned *failed)
 {
-	int rc = follow_batch(f->pi, op, job, dn, n, failed);
+	int rc = follow_batch(stored->pi, stored->op, job, dn, n, failed);
 
 	if (rc != -2)
 		return rc == 0;
 	*failed = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (must_yield(f))
+		if (prov_background_must_yield(stored))
 			return false;
-		rc = follow_batch(f->pi, op, job, &dn[i], 1, failed);
+		rc = follow_batch(stored->pi, stored->op, job, &dn[i], 1, failed);
 		if (rc == -1)
 			return false;
 		*failed += rc == -2;
@@ -256,144 +215,35 @@ static bool run_batch(struct prov_follow *f, Operation *op, const struct job *jo
 	return true;
 }
 
-/* All accounts of a job. false: had to give way, or the database failed; the job stays stored. */
-static bool run_job(struct prov_follow *f, Operation *op, const struct job *job,
-	struct prov_arena *arena)
+enum prov_job_end prov_follow_run(const struct prov_job *stored)
 {
-	struct prov_instance *pi = f->pi;
+	struct prov_instance *pi = stored->pi;
+	Operation *op = stored->op;
 	struct prov_snapshot *snap = prov_snapshot_get(pi);
-	struct names names = { .arena = arena };
-	char *filter = snap ? candidates_filter(snap, arena, job->role) : NULL;
+	struct names names = { .arena = stored->arena };
+	struct job job;
+	int rc = read_job(stored, &job);
+	char *filter = snap && rc == 0 ? candidates_filter(snap, stored->arena, job.role) : NULL;
 	bool whole = filter != NULL;
 
 	prov_snapshot_put(&snap);
+	if (rc == PROV_ECORRUPT)
+		return PROV_JOB_DONE;
 	if (whole)
 		whole = prov_lookup_search(pi, op, &op->o_bd->be_nsuffix[0], LDAP_SCOPE_SUBTREE,
 				filter, see_name, &names) == LDAP_SUCCESS &&
 			!names.oom && !slapd_shutdown;
-	progress(f, 0, names.n, 0, job->role.bv_val);
+	if (whole)
+		prov_background_progress(stored, 0, names.n, 0,
+			prov_arena_printf(stored->arena, "following %s", job.role.bv_val));
 	for (size_t i = 0; whole && i < names.n; i += BATCH) {
 		size_t n = names.n - i < BATCH ? names.n - i : BATCH;
 		unsigned failed = 0;
-		whole = !must_yield(f) && run_batch(f, op, job, &names.dn[i], n, &failed);
+		whole = !prov_background_must_yield(stored) &&
+			run_batch(stored, &job, &names.dn[i], n, &failed);
 		if (whole)
-			progress(f, i + n, names.n, failed, NULL);
+			prov_background_progress(stored, i + n, names.n, failed, NULL);
 	}
 	free(names.dn);
-	return whole;
-}
-
-static void run_jobs(struct prov_follow *f, void *ctx)
-{
-	struct prov_instance *pi = f->pi;
-	Connection conn = { 0 };
-	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
-	bool go = true;
-
-	connection_fake_init2(&conn, &opbuf, ctx, 1);
-	Operation *op = &opbuf.ob_op;
-	db.bd_info = (BackendInfo *)pi->on->on_info;
-	op->o_bd = &db;
-	op->o_dn = db.be_rootdn;
-	op->o_ndn = db.be_rootndn;
-	op->o_tag = LDAP_REQ_MODIFY;
-	while (go && !must_yield(f)) {
-		struct prov_arena arena = PROV_ARENA_INIT;
-		struct job job = { NULL, BER_BVNULL, NULL };
-		int rc = read_job(pi, &arena, &job);
-		if (rc == PROV_ECORRUPT)
-			prov_named_delete(pi->capture, NULL, job.name);
-		else if (rc)
-			go = false;
-		else if ((go = run_job(f, op, &job, &arena)))
-			prov_named_delete(pi->capture, NULL, job.name);
-		prov_arena_dispose(&arena);
-	}
-}
-
-static void submit(struct prov_follow *f)
-{
-	f->active = true;
-	f->again = false;
-	ldap_pvt_thread_pool_submit2(&connection_pool, follow_task, f, &f->cookie);
-}
-
-static void *follow_task(void *ctx, void *arg)
-{
-	struct prov_follow *f = arg;
-
-	run_jobs(f, ctx);
-	bool yielded = must_yield(f);
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	if (!f->stop && !slapd_shutdown && (yielded || f->again))
-		submit(f); /* behind the pause, or for a job that came meanwhile */
-	else
-		f->active = false;
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-	return NULL;
-}
-
-void prov_follow_kick(struct prov_instance *pi)
-{
-	struct prov_follow *f = pi->follow;
-
-	if (!f)
-		return;
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	f->again = true;
-	if (!f->active)
-		submit(f);
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-}
-
-int prov_follow_open(struct prov_instance *pi)
-{
-	struct prov_follow *f = ch_calloc(1, sizeof(*f));
-
-	f->pi = pi;
-	ldap_pvt_thread_mutex_init(&f->mutex);
-	pi->follow = f;
-	prov_follow_kick(pi);
-	return 0;
-}
-
-void prov_follow_close(struct prov_instance *pi)
-{
-	struct prov_follow *f = pi->follow;
-
-	if (!f)
-		return;
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	f->stop = true;
-	/* The pool is paused or closed: the task is not running, at most waiting. */
-	if (f->active)
-		ldap_pvt_thread_pool_retract(f->cookie);
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-	ldap_pvt_thread_mutex_destroy(&f->mutex);
-	ch_free(f);
-	pi->follow = NULL;
-}
-
-static int count_job(struct prov_instance *pi)
-{
-	struct prov_arena arena = PROV_ARENA_INIT;
-	struct job job;
-	int n = read_job(pi, &arena, &job) == 0;
-
-	prov_arena_dispose(&arena);
-	return n;
-}
-
-void prov_follow_read(struct prov_instance *pi, struct prov_follow_figures *out)
-{
-	struct prov_follow *f = pi->follow;
-
-	memset(out, 0, sizeof(*out));
-	if (!f)
-		return;
-	ldap_pvt_thread_mutex_lock(&f->mutex);
-	*out = f->fig;
-	ldap_pvt_thread_mutex_unlock(&f->mutex);
-	out->jobs = (uint64_t)count_job(pi);
+	return whole ? PROV_JOB_DONE : PROV_JOB_LATER;
 }

@@ -10,6 +10,8 @@
 
 #include "slapd.h"
 
+#include <stdatomic.h>
+
 #include "breaker.h"
 #include "policy.h"
 
@@ -25,7 +27,7 @@ struct prov_accounts {     /* one provision-accounts URL, parsed */
 struct prov_snapshot; /* snapshot.h */
 struct prov_capture;  /* capture.h */
 struct prov_relay;    /* relay.h */
-struct prov_follow;   /* follow.h */
+struct prov_background; /* background.h */
 struct prov_sessions; /* session.h */
 struct prov_monitor;  /* monitor.h */
 
@@ -48,7 +50,8 @@ struct prov_instance {
 	struct prov_snapshot *snapshot;
 	struct prov_capture *capture;
 	struct prov_relay *relay;
-	struct prov_follow *follow;
+	struct prov_background *background;
+	atomic_bool syncing; /* sync.h: there are stored jobs; changed under the writer lock */
 	struct prov_monitor *monitor;
 	ldap_pvt_thread_mutex_t breaker_mutex;
 	struct prov_breaker *breaker; /* under breaker_mutex */

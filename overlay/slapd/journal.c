@@ -9,13 +9,24 @@
 #include "capture.h"
 #include "convert.h"
 #include "record.h"
+#include "sync.h"
 
-#define MAX_EVENTS 10
+#define MAX_EVENTS 11
 
 static const struct prov_connector *const *connectors(struct prov_write *w, size_t *n)
 {
 	*n = 0;
 	return w->policy ? prov_policy_connectors(w->policy, n) : NULL;
+}
+
+static bool goes_to(struct prov_write *w, const struct prov_connector *c, enum prov_event type)
+{
+	if (w->only)
+		return c == w->only;
+	return prov_connector_wants(c, prov_event_name(type),
+		       w->pbefore.ndn.len ? &w->pbefore : NULL,
+		       w->pafter.ndn.len ? &w->pafter : NULL) &&
+		(w->plan.after != PROV_STATE_ACTIVE || !prov_sync_holds(w, c->name));
 }
 
 static int route(struct prov_write *w, struct prov_record_event *ev, unsigned char *wanted)
@@ -27,9 +38,7 @@ static int route(struct prov_write *w, struct prov_record_event *ev, unsigned ch
 	if (!ev->route)
 		return PROV_ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (!prov_connector_wants(c[i], prov_event_name(ev->type),
-			    w->pbefore.ndn.len ? &w->pbefore : NULL,
-			    w->pafter.ndn.len ? &w->pafter : NULL))
+		if (!goes_to(w, c[i], ev->type))
 			continue;
 		ev->route[ev->nroute++] = c[i]->name;
 		wanted[i] = 1;

@@ -5,10 +5,10 @@
  * Open means that pi->snapshot is there. In slapd's tools nothing is opened: they
  * write below every overlay, and accounts they add wait for `provctl adopt`.
  */
+#include "background.h"
 #include "capture.h"
 #include "config.h"
 #include "control.h"
-#include "follow.h"
 #include "guard.h"
 #include "hooks.h"
 #include "monitor.h"
@@ -17,6 +17,7 @@
 #include "session.h"
 #include "snapshot.h"
 #include "state.h"
+#include "sync.h"
 
 int prov_db_init(BackendDB *be, ConfigReply *cr)
 {
@@ -130,7 +131,8 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	pi->on->on_info->oi_bi.bi_flags &= ~SLAP_BFLAG_TXNS;
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
-	prov_follow_open(pi);
+	prov_sync_open(pi);
+	prov_background_open(pi);
 	return 0;
 }
 
@@ -144,7 +146,7 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 		return 0;
 	pi->on->on_info->oi_bi.bi_flags |= SLAP_BFLAG_TXNS & pi->on->on_info->oi_orig->bi_flags;
 	prov_guard_remove(pi);
-	prov_follow_close(pi);
+	prov_background_close(pi);
 	prov_monitor_close(pi);
 	prov_relay_stop(pi);
 	struct prov_snapshot *s = prov_snapshot_swap(pi, NULL);
@@ -212,13 +214,13 @@ int prov_runtime_memberof_changed(struct prov_instance *pi, char *msg, size_t le
 
 void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 {
-	struct prov_follow_figures f;
+	struct prov_background_figures f;
 
 	memset(out, 0, sizeof(*out));
 	struct prov_snapshot *s = prov_snapshot_get(pi);
 	if (!s)
 		return;
-	prov_follow_read(pi, &f);
+	prov_background_read(pi, &f);
 	out->follow_done = f.done;
 	out->follow_total = f.total;
 	out->relayed = prov_capture_relayed(pi->capture);
@@ -230,6 +232,6 @@ void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 			prov_snapshot_error(s));
 	prov_relay_error(pi, out->info, sizeof(out->info));
 	if (!out->info[0] && f.total && f.done < f.total)
-		snprintf(out->info, sizeof(out->info), "following %.200s", f.role);
+		snprintf(out->info, sizeof(out->info), "%.200s", f.what);
 	prov_snapshot_put(&s);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "account.h"
+#include "background.h"
 #include "breaker.h"
 #include "capture.h"
 #include "control.h"
@@ -576,6 +577,7 @@ static void after_commit(struct prov_write *w)
 	if (w->states_changed)
 		prov_session_touch();
 	prov_relay_kick(w->pi);
+	prov_background_nudge(w->pi);
 }
 
 static int answer_noop(struct prov_write *w)

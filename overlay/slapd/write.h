@@ -48,7 +48,7 @@ struct prov_write {
 	bool leaver;                 /* counts for the breaker */
 	struct prov_snapshot *fresh; /* a policy write: in force since before the commit */
 	struct prov_snapshot *replaced;
-	bool follow; /* a follow job was stored */
+	const struct prov_connector *only; /* the events are for this one alone; NULL: as routed */
 };
 
 void prov_write_open(struct prov_write *w, struct prov_instance *pi, Operation *op, SlapReply *rs,

@@ -40,7 +40,8 @@ class Receiver:
 
     def got(self):
         file = self.dir / "got"
-        return [json.loads(x) for x in file.read_text().splitlines()] if file.exists() else []
+        whole = file.read_text().rpartition("\n")[0] if file.exists() else ""  # the last line may be on its way
+        return [json.loads(x) for x in whole.splitlines()]
 
     def tries(self):
         file = self.dir / "tries"

@@ -19,7 +19,7 @@
 static int route(const char *json, const char *name, bool *wanted)
 {
 	char subject[37] = "";
-	int rc = prov_body_route(json, strlen(json), name, wanted, subject, NULL);
+	int rc = prov_body_route(json, strlen(json), name, NULL, wanted, subject, NULL);
 	if (!rc && *wanted)
 		assert_string_equal(subject, "s-1");
 	return rc;

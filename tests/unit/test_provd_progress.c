@@ -85,8 +85,8 @@ static void begin(struct place *p, size_t window)
 static bool scan(struct place *p, unsigned most)
 {
 	bool end = false;
-	assert_int_equal(prov_progress_scan(prov_statedir_kv(p->state), HR, p->q, most, T0, &end,
-				 NULL),
+	assert_int_equal(prov_progress_scan(prov_statedir_kv(p->state), HR, NULL, p->q, most, T0,
+				 &end, NULL),
 		0);
 	return end;
 }

@@ -1,5 +1,5 @@
 /*
- * cmd_connector.c - provctl connector list|test: the connected systems and how they do.
+ * cmd_connector.c - provctl connector list|test|sync: the connected systems and how they do.
  *
  * What an entry says comes from the directory, how deliveries go from a running provd.
  */
@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "connector_change.h"
 #include "ctl.h"
 #include "jsonout.h"
 #include "provdctl.h"
@@ -207,14 +208,17 @@ static int run(struct ctl *c, int argc, char **argv)
 		return list(c);
 	if (argc == 3 && !strcmp(argv[1], "test"))
 		return test(c, argv[2]);
-	return prov_options_misuse(&c->opt, "connector: want list, or test NAME");
+	if (argc == 3 && !strcmp(argv[1], "sync"))
+		return ctl_connector_sync(c, argv[2]);
+	return prov_options_misuse(&c->opt, "connector: want list, test NAME or sync NAME");
 }
 
 const struct ctl_command cmd_connector = {
 	"connector",
 	"[options] connector list\n"
-	"[options] connector test NAME",
-	"the connected systems: how deliveries go; send a test event",
+	"[options] connector test NAME\n"
+	"[options] connector sync NAME",
+	"the connected systems: how deliveries go; send a test event; tell of all accounts",
 	NULL,
 	NULL,
 	0,

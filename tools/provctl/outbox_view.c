@@ -10,6 +10,12 @@ static int note_cursor(void *ctx, const char *connector, uint64_t seq)
 	return json_object_set_new(ctx, connector, json_integer((json_int_t)seq)) ? PROV_ENOMEM : 0;
 }
 
+static int note_row(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	(void)d;
+	return json_object_set_new(ctx, connector, json_true()) ? PROV_ENOMEM : 0;
+}
+
 int outbox_view_open(const char *dir, struct outbox_view *v, struct prov_error *err)
 {
 	memset(v, 0, sizeof(*v));
@@ -24,8 +30,11 @@ int outbox_view_open(const char *dir, struct outbox_view *v, struct prov_error *
 	if (!rc)
 		rc = prov_kv_begin(prov_statedir_kv(v->dir), false, &v->events, err);
 	v->cursor = json_object();
-	if (!rc && !v->cursor)
+	v->with_rows = json_object();
+	if (!rc && (!v->cursor || !v->with_rows))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (!rc && v->progress && prov_delivery_each(v->progress, NULL, note_row, v->with_rows))
+		rc = prov_error_set(err, PROV_ECORRUPT, "%s: the deliveries cannot be read", dir);
 	if (!rc && v->progress && prov_cursor_each(v->progress, note_cursor, v->cursor))
 		rc = prov_error_set(err, PROV_ECORRUPT, "%s: the cursors cannot be read", dir);
 	if (rc)
@@ -40,6 +49,7 @@ void outbox_view_close(struct outbox_view *v)
 	prov_statedir_close(&v->dir);
 	prov_delivery_close(&v->delivery);
 	json_decref(v->cursor);
+	json_decref(v->with_rows);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -52,6 +62,39 @@ static void look(struct outbox_view *v, const char *connector, uint64_t seq,
 	memset(d, 0, sizeof(*d));
 	d->seq = seq;
 	d->state = at && (uint64_t)json_integer_value(at) >= seq ? PROV_D_DONE : PROV_D_READY;
+}
+
+static bool routed(const json_t *event, const char *connector)
+{
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(json_object_get(event, "route"), i, name)
+	{
+		if (json_is_string(name) && !strcmp(json_string_value(name), connector))
+			return true;
+	}
+	return false;
+}
+
+/* At connectors that came later and wanted it nevertheless (start=beginning). */
+static int see_late(struct outbox_view *v, uint64_t seq, const json_t *event, const char *only,
+	bool all, outbox_see *see, void *ctx)
+{
+	const char *connector;
+	json_t *yes;
+	int rc = 0;
+
+	json_object_foreach(v->with_rows, connector, yes)
+	{
+		struct prov_delivery d;
+		if (rc || (only && strcmp(only, connector)) || routed(event, connector) ||
+			prov_delivery_get(v->progress, connector, seq, &d))
+			continue;
+		if (all || (d.state != PROV_D_DONE && d.state != PROV_D_DROPPED))
+			rc = see(ctx, seq, connector, event, &d);
+	}
+	return rc;
 }
 
 static int see_event(struct outbox_view *v, uint64_t seq, const json_t *event, const char *only,
@@ -70,7 +113,7 @@ static int see_event(struct outbox_view *v, uint64_t seq, const json_t *event, c
 		if (all || (d.state != PROV_D_DONE && d.state != PROV_D_DROPPED))
 			rc = see(ctx, seq, connector, event, &d);
 	}
-	return rc;
+	return rc ? rc : see_late(v, seq, event, only, all, see, ctx);
 }
 
 /* A row that does not decode: nobody knows whom it was for. */

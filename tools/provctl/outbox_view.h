@@ -16,7 +16,8 @@ struct outbox_view {
 	struct prov_statedir *dir;
 	struct prov_delivery_env *delivery; /* NULL: provd never ran */
 	struct prov_kv_txn *events, *progress;
-	json_t *cursor; /* connector to sequence */
+	json_t *cursor;    /* connector to sequence */
+	json_t *with_rows; /* connectors that have deliveries of their own state */
 };
 
 int outbox_view_open(const char *dir, struct outbox_view *v, struct prov_error *err);

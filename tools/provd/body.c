@@ -24,16 +24,28 @@ static void copy_member(const json_t *event, const char *name, char *out, size_t
 	snprintf(out, room, "%s", s ? s : "");
 }
 
-int prov_body_route(const char *json, size_t len, const char *connector, bool *wanted,
-	char subject[37], struct prov_error *err)
+/* Would it have been meant for it, had it been there? */
+static bool for_late_comer(const struct prov_connector *c, const json_t *event)
 {
+	static const char snapshot[] = "account.snapshot"; /* of another one's full sync */
+	const char *type = json_string_value(json_object_get(event, "type"));
+	size_t n = type ? strlen(type) : 0;
+
+	return n >= sizeof(snapshot) && strcmp(type + n - sizeof(snapshot) + 1, snapshot) != 0 &&
+		prov_connector_hears(c, type);
+}
+
+int prov_body_route(const char *json, size_t len, const char *connector,
+	const struct prov_connector *c, bool *wanted, char subject[37], struct prov_error *err)
+{
+	bool late = c && c->start == PROV_START_BEGINNING;
 	size_t i = 0;
 	json_t *name = NULL;
 
 	*wanted = false;
 	/* Most events are for others: do not parse what does not hold the name. A name
 	 * that JSON writes with a backslash could be spelled in more than one way. */
-	bool plain = !strpbrk(connector, "\"\\/");
+	bool plain = !late && !strpbrk(connector, "\"\\/");
 	for (const char *p = connector; *p; p++)
 		plain = plain && *p > 0x1f && *p < 0x7f;
 	if (plain && len && json[0] == '{' && !memmem(json, len, connector, strlen(connector)))
@@ -46,6 +58,8 @@ int prov_body_route(const char *json, size_t len, const char *connector, bool *w
 		const char *s = json_string_value(name);
 		*wanted = *wanted || (s && !strcmp(s, connector));
 	}
+	if (late && !*wanted)
+		*wanted = for_late_comer(c, event);
 	copy_member(event, "subject", subject, 37);
 	json_decref(event);
 	return 0;

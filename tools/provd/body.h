@@ -12,11 +12,12 @@
 #include "error.h"
 
 /*
- * Is this event for the connector of that name? subject is filled when it is.
- * PROV_ECORRUPT when the row is no event.
+ * Is this event for the connector of that name? subject is filled when it is. c: the
+ * connector, which may want old events that were not meant for it (start=beginning); NULL: it
+ * is not known. PROV_ECORRUPT when the row is no event.
  */
-int prov_body_route(const char *json, size_t len, const char *connector, bool *wanted,
-	char subject[37], struct prov_error *err);
+int prov_body_route(const char *json, size_t len, const char *connector,
+	const struct prov_connector *c, bool *wanted, char subject[37], struct prov_error *err);
 
 struct prov_body {
 	char *text; /* compact JSON and a newline */

@@ -178,6 +178,12 @@ int provd_channels_take(struct provd *p, struct provd_connectors *set, struct pr
 	return rc;
 }
 
+/* Which events are for it is only known when its entry is; or when it is gone. */
+static bool may_look(const struct provd *p, const struct channel *ch)
+{
+	return p->loaded && (!ch->conn || ch->conn->c);
+}
+
 bool provd_channel_fill(struct provd *p, struct channel *ch)
 {
 	struct prov_error err = { 0 };
@@ -189,14 +195,15 @@ bool provd_channel_fill(struct provd *p, struct channel *ch)
 	if (!ch->rows_in)
 		rc = prov_progress_load(p->delivery, ch->name, ch->q, provd_wall(), &ch->rows_in,
 			&err);
-	if (!rc && ch->rows_in && !ch->at_end)
-		rc = prov_progress_scan(prov_statedir_kv(p->state), ch->name, ch->q, PROVD_SCAN,
-			provd_wall(), &ch->at_end, &err);
+	if (!rc && ch->rows_in && !ch->at_end && may_look(p, ch))
+		rc = prov_progress_scan(prov_statedir_kv(p->state), ch->name,
+			ch->conn ? ch->conn->c : NULL, ch->q, PROVD_SCAN, provd_wall(), &ch->at_end,
+			&err);
 	if (rc) {
 		prov_log(LOG_ERR, "event=read-failed connector=%s text=\"%s\"", ch->name, err.text);
 		return false; /* again at the next wake or look */
 	}
-	return ch->rows_in && !ch->at_end && prov_queue_low(ch->q);
+	return ch->rows_in && !ch->at_end && prov_queue_low(ch->q) && may_look(p, ch);
 }
 
 void provd_channels_save(struct provd *p, bool all)

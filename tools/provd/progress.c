@@ -47,8 +47,8 @@ int prov_progress_load(struct prov_delivery_env *d, const char *connector, struc
 }
 
 /* Take one event of the outbox in. 0, PROV_EFULL or PROV_ENOMEM. */
-static int take(struct prov_queue *q, const char *connector, uint64_t seq, int read_rc,
-	struct prov_val json, int64_t now)
+static int take(struct prov_queue *q, const char *connector, const struct prov_connector *c,
+	uint64_t seq, int read_rc, struct prov_val json, int64_t now)
 {
 	struct prov_delivery d = { .seq = seq, .state = PROV_D_READY };
 	struct prov_error why = { 0 };
@@ -57,7 +57,7 @@ static int take(struct prov_queue *q, const char *connector, uint64_t seq, int r
 	if (rc)
 		prov_error_set(&why, rc, "undecodable row in the outbox");
 	else
-		rc = prov_body_route(json.data, json.len, connector, &wanted, d.subject, &why);
+		rc = prov_body_route(json.data, json.len, connector, c, &wanted, d.subject, &why);
 	if (rc == PROV_ENOMEM)
 		return rc;
 	if (rc) {
@@ -74,8 +74,8 @@ static int take(struct prov_queue *q, const char *connector, uint64_t seq, int r
 	return rc == PROV_EEXIST ? 0 : rc;
 }
 
-int prov_progress_scan(struct prov_kv *state, const char *connector, struct prov_queue *q,
-	unsigned most, int64_t now, bool *end, struct prov_error *err)
+int prov_progress_scan(struct prov_kv *state, const char *connector, const struct prov_connector *c,
+	struct prov_queue *q, unsigned most, int64_t now, bool *end, struct prov_error *err)
 {
 	struct prov_kv_txn *t = NULL;
 	*end = false;
@@ -93,7 +93,7 @@ int prov_progress_scan(struct prov_kv *state, const char *connector, struct prov
 		}
 		if (rc && (rc != PROV_ECORRUPT || seq <= prov_queue_passed(q)))
 			break;
-		rc = take(q, connector, seq, rc, json, now);
+		rc = take(q, connector, c, seq, rc, json, now);
 		if (rc)
 			break;
 		prov_queue_pass(q, seq);

@@ -8,6 +8,7 @@
 #ifndef PROVD_PROGRESS_H
 #define PROVD_PROGRESS_H
 
+#include "connector.h"
 #include "outbox.h"
 #include "queue.h"
 
@@ -24,10 +25,10 @@ int prov_progress_reset(struct prov_delivery_env *d, const char *connector, stru
 int prov_progress_load(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
 	int64_t now, bool *all, struct prov_error *err);
 
-/* Look at up to `most` events behind what was passed and add those for the connector.
- * *end: the end of the outbox was reached. An undecodable event is parked. */
-int prov_progress_scan(struct prov_kv *state, const char *connector, struct prov_queue *q,
-	unsigned most, int64_t now, bool *end, struct prov_error *err);
+/* Look at up to `most` events behind what was passed and add those for the connector; c as in
+ * body.h. *end: the end of the outbox was reached. An undecodable event is parked. */
+int prov_progress_scan(struct prov_kv *state, const char *connector, const struct prov_connector *c,
+	struct prov_queue *q, unsigned most, int64_t now, bool *end, struct prov_error *err);
 
 /* Write down what became of the events of several queues, in one transaction. */
 struct prov_progress_item {

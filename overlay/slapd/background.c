@@ -1,0 +1,192 @@
+/*
+ * background.c - the task in slapd's pool that works through stored jobs.
+ */
+#include "background.h"
+
+#include "capture.h"
+#include "follow.h"
+#include "sync.h"
+
+struct prov_background {
+	struct prov_instance *pi;
+	ldap_pvt_thread_mutex_t mutex; /* of everything below */
+	void *cookie;                  /* of the task in the pool */
+	bool active, again, stop;
+	struct prov_background_figures fig;
+	atomic_bool stalled; /* a job failed: again with the next write */
+};
+
+/* What becomes of a job. */
+static const struct kind {
+	const char *prefix;
+	enum prov_job_end (*run)(const struct prov_job *job);
+} kinds[] = {
+	{ PROV_FOLLOW_PREFIX, prov_follow_run },
+	{ PROV_SYNC_PREFIX, prov_sync_run },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static void *background_task(void *ctx, void *arg);
+
+static bool must_yield(struct prov_background *b)
+{
+	int pausing = 0;
+
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	bool stop = b->stop;
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+	if (stop || slapd_shutdown)
+		return true;
+	ldap_pvt_thread_pool_query(&connection_pool, LDAP_PVT_THREAD_POOL_PARAM_PAUSING, &pausing);
+	return pausing != 0;
+}
+
+bool prov_background_must_yield(const struct prov_job *job)
+{
+	return must_yield(job->task);
+}
+
+void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
+	unsigned failed, const char *what)
+{
+	struct prov_background *b = job->task;
+
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	b->fig.done = done;
+	b->fig.total = total;
+	b->fig.failed += failed;
+	if (what)
+		snprintf(b->fig.what, sizeof(b->fig.what), "%s", what);
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+}
+
+/* The first stored job, of any kind. */
+static int first_job(struct prov_instance *pi, struct prov_arena *arena, const struct kind **kind,
+	struct prov_job *job)
+{
+	int rc = PROV_ENOENT;
+
+	for (size_t i = 0; i < KINDS && rc == PROV_ENOENT; i++) {
+		*kind = &kinds[i];
+		rc = prov_named_first(pi->capture, NULL, kinds[i].prefix, arena, &job->name,
+			&job->value);
+	}
+	return rc;
+}
+
+static void run_jobs(struct prov_background *b, void *ctx)
+{
+	struct prov_instance *pi = b->pi;
+	Connection conn = { 0 };
+	OperationBuffer opbuf;
+	BackendDB db = *pi->be;
+	bool go = true;
+
+	connection_fake_init2(&conn, &opbuf, ctx, 1);
+	Operation *op = &opbuf.ob_op;
+	db.bd_info = (BackendInfo *)pi->on->on_info;
+	op->o_bd = &db;
+	op->o_dn = db.be_rootdn;
+	op->o_ndn = db.be_rootndn;
+	op->o_tag = LDAP_REQ_MODIFY;
+	while (go && !must_yield(b)) {
+		struct prov_arena arena = PROV_ARENA_INIT;
+		struct prov_job job = { .task = b, .pi = pi, .op = op, .arena = &arena };
+		const struct kind *kind;
+		bool any = first_job(pi, &arena, &kind, &job) == 0;
+		enum prov_job_end end = any ? kind->run(&job) : PROV_JOB_LATER;
+		go = end != PROV_JOB_LATER;
+		if (any && !go && !must_yield(b))
+			atomic_store(&b->stalled, true);
+		if (end == PROV_JOB_DONE)
+			prov_named_delete(pi->capture, NULL, job.name);
+		prov_arena_dispose(&arena);
+	}
+}
+
+static void submit(struct prov_background *b)
+{
+	b->active = true;
+	b->again = false;
+	ldap_pvt_thread_pool_submit2(&connection_pool, background_task, b, &b->cookie);
+}
+
+static void *background_task(void *ctx, void *arg)
+{
+	struct prov_background *b = arg;
+
+	run_jobs(b, ctx);
+	bool yielded = must_yield(b);
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	if (!b->stop && !slapd_shutdown && (yielded || b->again))
+		submit(b); /* behind the pause, or for a job that came meanwhile */
+	else
+		b->active = false;
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+	return NULL;
+}
+
+void prov_background_kick(struct prov_instance *pi)
+{
+	struct prov_background *b = pi->background;
+
+	if (!b)
+		return;
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	b->again = true;
+	if (!b->active)
+		submit(b);
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+}
+
+void prov_background_nudge(struct prov_instance *pi)
+{
+	if (pi->background && atomic_exchange(&pi->background->stalled, false))
+		prov_background_kick(pi);
+}
+
+int prov_background_open(struct prov_instance *pi)
+{
+	struct prov_background *b = ch_calloc(1, sizeof(*b));
+
+	b->pi = pi;
+	ldap_pvt_thread_mutex_init(&b->mutex);
+	pi->background = b;
+	prov_background_kick(pi);
+	return 0;
+}
+
+void prov_background_close(struct prov_instance *pi)
+{
+	struct prov_background *b = pi->background;
+
+	if (!b)
+		return;
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	b->stop = true;
+	/* The pool is paused or closed: the task is not running, at most waiting. */
+	if (b->active)
+		ldap_pvt_thread_pool_retract(b->cookie);
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+	ldap_pvt_thread_mutex_destroy(&b->mutex);
+	ch_free(b);
+	pi->background = NULL;
+}
+
+void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out)
+{
+	struct prov_background *b = pi->background;
+	struct prov_arena arena = PROV_ARENA_INIT;
+	struct prov_job job;
+	const struct kind *kind;
+
+	memset(out, 0, sizeof(*out));
+	if (!b)
+		return;
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	*out = b->fig;
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+	out->jobs = first_job(pi, &arena, &kind, &job) == 0;
+	prov_arena_dispose(&arena);
+}

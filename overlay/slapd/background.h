@@ -1,0 +1,52 @@
+/*
+ * background.h - what slapd does by itself after a write: stored jobs, one after another.
+ *
+ * A job is a named value (capture.h), stored in the commit that causes it and deleted when
+ * it is done; a restart takes it up again. One task in slapd's pool at a time; between
+ * small transactions a job gives way to a pause of the pool and to shutdown. Kinds of jobs:
+ * follow.h (a role has changed), sync.h (a connector wants all accounts).
+ */
+#ifndef PROV_SLAPD_BACKGROUND_H
+#define PROV_SLAPD_BACKGROUND_H
+
+#include "instance.h"
+
+#include "entry.h"
+
+struct prov_background; /* under its own mutex */
+
+/* One stored job at hand. name and value live in the arena. */
+struct prov_job {
+	struct prov_background *task;
+	struct prov_instance *pi;
+	Operation *op; /* as rootdn, of no connection */
+	const char *name;
+	struct prov_val value;
+	struct prov_arena *arena;
+};
+
+enum prov_job_end {
+	PROV_JOB_DONE,  /* or good for nothing: it is deleted */
+	PROV_JOB_GONE,  /* the job has deleted itself */
+	PROV_JOB_LATER, /* had to give way, or the database failed: it stays */
+};
+
+struct prov_background_figures {
+	uint64_t jobs, done, total, failed; /* of the job at hand; jobs: stored */
+	char what[256];
+};
+
+int prov_background_open(struct prov_instance *pi); /* sets pi->background, takes jobs up */
+void prov_background_close(struct prov_instance *pi);
+void prov_background_kick(struct prov_instance *pi); /* a job was committed */
+/* A write was committed: what failed before, for lack of room say, is tried again. */
+void prov_background_nudge(struct prov_instance *pi);
+void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out);
+
+/* For the kinds. Must it end here, and go on later? */
+bool prov_background_must_yield(const struct prov_job *job);
+/* what: NULL leaves it; failed is added. */
+void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
+	unsigned failed, const char *what);
+
+#endif
