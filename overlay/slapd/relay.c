@@ -11,6 +11,7 @@
 
 #include "capture.h"
 #include "outbox.h"
+#include "reports.h"
 #include "snapshot.h"
 #include "state.h"
 #include "timefmt.h"
@@ -20,6 +21,8 @@
 #define KEEP_EVENTS 100000
 #define TRIM_EVERY 1000
 #define TRIM_MOST 4096
+#define REPORTS_EVERY 2 /* s: how often deliveries are asked for what the trail shall say */
+#define REPORTS_MOST 1024
 /* Under load a batch begins at most this often, so that its fsync does not compete with
  * every commit of the database; a change after a pause is taken at once. */
 #define APART_NS 50000000L
@@ -36,7 +39,7 @@ struct prov_relay {
 	struct prov_key *key;
 	uint64_t policy_seen;
 	uint64_t since_checkpoint, since_trim;
-	time_t last_checkpoint;
+	time_t last_checkpoint, last_reports;
 	struct timespec last_batch; /* monotonic */
 	unsigned pause;
 };
@@ -215,6 +218,56 @@ static int trim_outbox(struct prov_relay *r, struct prov_kv_txn *t)
 	return rc;
 }
 
+struct reports {
+	struct prov_kv_txn *t; /* of the state environment */
+	unsigned n, taken;
+	struct prov_error *err;
+};
+
+static int take_report(void *ctx, uint64_t number, struct prov_val record)
+{
+	struct reports *s = ctx;
+	struct prov_error why = { 0, "" };
+	bool fresh;
+	int rc = prov_state_take_report(s->t, number, record, &fresh, &why);
+
+	if (rc == 0 && why.code)
+		Debug(LDAP_DEBUG_ANY, "provision: relay: report %" PRIu64 " left out: %s\n", number,
+			why.text);
+	else if (rc)
+		prov_error_set(s->err, rc, "report: %s",
+			why.text[0] ? why.text : prov_strerror(rc));
+	s->taken += rc == 0;
+	return rc ? rc : ++s->n >= REPORTS_MOST;
+}
+
+/* What deliveries have to say, into the trail. Nobody there to say something is fine. */
+static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
+	struct prov_error *err)
+{
+	struct prov_delivery_env *d = NULL;
+	struct prov_kv_txn *dt = NULL;
+	struct reports s = { .t = t, .err = err };
+	uint64_t noted = 0;
+	time_t now = time(NULL);
+
+	if (now >= r->last_reports && now - r->last_reports < REPORTS_EVERY)
+		return 0;
+	r->last_reports = now;
+	if (prov_delivery_open_read(r->pi->state_dir, &d, NULL))
+		return 0;
+	int rc = prov_reports_noted(t, &noted);
+	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0)
+		rc = prov_reports_each(dt, noted, take_report, &s);
+	prov_kv_abort(&dt);
+	prov_delivery_close(&d);
+	if (s.n >= REPORTS_MOST)
+		r->last_reports = 0; /* there may be more */
+	r->since_checkpoint += s.taken;
+	*dirty = *dirty || s.taken;
+	return rc < 0 ? rc : 0;
+}
+
 static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	struct prov_error *err)
 {
@@ -246,6 +299,8 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	r->since_trim += b.n;
 	if (rc == 0)
 		rc = note_policy(r, b.t, &dirty);
+	if (rc == 0)
+		rc = take_reports(r, b.t, &dirty, err);
 	if (rc == 0)
 		rc = checkpoint(r, b.t, &dirty, err);
 	if (rc == 0 && r->since_trim >= TRIM_EVERY) {
@@ -338,9 +393,8 @@ static void *relay_main(void *arg)
 		clock_gettime(CLOCK_MONOTONIC, &r->last_batch);
 		if (rc == 0) {
 			r->pause = 0;
-			/* woken by writes; a checkpoint may be due without one */
-			wait_for_work(r,
-				r->since_checkpoint ? 1 + r->pi->checkpoint_seconds : 3600);
+			/* woken by writes; reports and checkpoints come without one */
+			wait_for_work(r, REPORTS_EVERY);
 			continue;
 		}
 		r->pause = r->pause ? (r->pause < 15 ? r->pause * 2 : 30) : 1;

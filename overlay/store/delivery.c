@@ -3,8 +3,8 @@
  *
  * Keys: "<connector>" in the table of cursors, "<connector>\0<be64 sequence>" in the
  * table of exceptions, "<connector>\0<entryUUID>" in that of remote ids. Values of exceptions:
- * version byte 1 then canonical JSON; of remote ids: the newest sequence, then the id. Owned by
- * whoever holds the lock file.
+ * version byte 1 then canonical JSON; of remote ids: the newest sequence, the id, and behind
+ * a zero byte the newest event's time. Owned by whoever holds the lock file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +15,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "delivery_tables.h"
 #include "outbox.h"
 
 #define VERSION 1
 #define MAP_BYTES ((size_t)256 << 20)
-#define KEY_MOST 480 /* LMDB's limit is 511 */
 
-enum { T_CURSOR, T_EXCEPTION, T_REMOTE };
-static const char *const tables[] = { "cursor", "exception", "remote", NULL };
+#define KEY_MOST PROV_DELIVERY_KEY_MOST
+
+static const char *const tables[] = { PROV_DELIVERY_TABLES, NULL };
 static const char *const state_names[] = { "ready", "deferred", "parked", "dropped", "done" };
 
 struct prov_delivery_env {
@@ -115,7 +116,7 @@ struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d)
 int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq)
 {
 	struct prov_val v;
-	int rc = prov_kv_get(t, T_CURSOR, prov_val_str(connector), &v);
+	int rc = prov_kv_get(t, PROV_T_CURSOR, prov_val_str(connector), &v);
 
 	*seq = 0;
 	return rc ? rc : prov_be64_get(v, seq);
@@ -128,7 +129,15 @@ int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq)
 	if (!*connector || strlen(connector) > KEY_MOST)
 		return PROV_EINVAL;
 	prov_be64_put(b, seq);
-	return prov_kv_put(t, T_CURSOR, prov_val_str(connector), (struct prov_val){ (char *)b, 8 });
+	return prov_kv_put(t, PROV_T_CURSOR, prov_val_str(connector),
+		(struct prov_val){ (char *)b, 8 });
+}
+
+int prov_cursor_delete(struct prov_kv_txn *t, const char *connector)
+{
+	int rc = prov_kv_delete(t, PROV_T_CURSOR, prov_val_str(connector));
+
+	return rc == PROV_ENOENT ? 0 : rc;
 }
 
 int prov_cursor_each(struct prov_kv_txn *t,
@@ -138,7 +147,7 @@ int prov_cursor_each(struct prov_kv_txn *t,
 	struct prov_val k, v;
 	char name[KEY_MOST + 1];
 	uint64_t seq;
-	int rc = prov_kv_cursor_open(t, T_CURSOR, &c);
+	int rc = prov_kv_cursor_open(t, PROV_T_CURSOR, &c);
 
 	for (rc = rc ? rc : prov_kv_cursor_seek(c, prov_val_str(""), &k, &v); rc == 0;
 		rc = prov_kv_cursor_next(c, &k, &v)) {
@@ -224,7 +233,7 @@ int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq
 	int rc = exception_key(connector, seq, buf, &key);
 
 	if (rc == 0)
-		rc = prov_kv_get(t, T_EXCEPTION, key, &v);
+		rc = prov_kv_get(t, PROV_T_EXCEPTION, key, &v);
 	return rc ? rc : decode(v, seq, out);
 }
 
@@ -246,7 +255,7 @@ int prov_delivery_put(struct prov_kv_txn *t, const char *connector, const struct
 	}
 	row[0] = VERSION;
 	memcpy(row + 1, text, n);
-	rc = prov_kv_put(t, T_EXCEPTION, key, (struct prov_val){ row, n + 1 });
+	rc = prov_kv_put(t, PROV_T_EXCEPTION, key, (struct prov_val){ row, n + 1 });
 	free(row);
 	free(text);
 	return rc;
@@ -258,7 +267,7 @@ int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t 
 	struct prov_val key;
 	int rc = exception_key(connector, seq, buf, &key);
 
-	return rc ? rc : prov_kv_delete(t, T_EXCEPTION, key);
+	return rc ? rc : prov_kv_delete(t, PROV_T_EXCEPTION, key);
 }
 
 int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
@@ -269,7 +278,7 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 	struct prov_delivery d;
 	char name[KEY_MOST + 1];
 	uint64_t seq;
-	int rc = prov_kv_cursor_open(t, T_EXCEPTION, &c);
+	int rc = prov_kv_cursor_open(t, PROV_T_EXCEPTION, &c);
 
 	if (connector)
 		from = (struct prov_val){ connector, strlen(connector) + 1 };
@@ -306,33 +315,84 @@ static int remote_key(const char *connector, const char *subject, char *buf, str
 }
 
 int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
-	uint64_t *seq, struct prov_val *id)
+	struct prov_remote *out)
 {
 	char buf[KEY_MOST];
 	struct prov_val key, row;
+	const char *end;
+	uint64_t ms = 0;
 	int rc = remote_key(connector, subject, buf, &key);
 
+	memset(out, 0, sizeof(*out));
 	if (rc == 0)
-		rc = prov_kv_get(t, T_REMOTE, key, &row);
+		rc = prov_kv_get(t, PROV_T_REMOTE, key, &row);
 	if (rc)
 		return rc;
-	if (row.len < 8 || prov_be64_get((struct prov_val){ row.data, 8 }, seq))
+	if (row.len < 8 || prov_be64_get((struct prov_val){ row.data, 8 }, &out->seq))
 		return PROV_ECORRUPT;
-	*id = (struct prov_val){ row.data + 8, row.len - 8 };
+	out->id = (struct prov_val){ row.data + 8, row.len - 8 };
+	end = memchr(out->id.data, '\0', out->id.len);
+	if (!end)
+		return 0;
+	out->id.len = (size_t)(end - out->id.data);
+	if (prov_be64_get((struct prov_val){ end + 1, row.len - 9 - out->id.len }, &ms))
+		return PROV_ECORRUPT;
+	out->ms = (int64_t)ms;
 	return 0;
 }
 
-int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject, uint64_t seq,
-	struct prov_val id)
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
+	const struct prov_remote *r)
 {
-	char buf[KEY_MOST], row[8 + KEY_MOST];
+	char buf[KEY_MOST], row[8 + KEY_MOST + 1 + 8];
 	struct prov_val key;
 	int rc = remote_key(connector, subject, buf, &key);
 
-	if (rc || id.len > KEY_MOST)
+	if (rc || r->id.len > KEY_MOST)
 		return rc ? rc : PROV_EINVAL;
-	prov_be64_put((unsigned char *)row, seq);
-	if (id.len)
-		memcpy(row + 8, id.data, id.len);
-	return prov_kv_put(t, T_REMOTE, key, (struct prov_val){ row, 8 + id.len });
+	prov_be64_put((unsigned char *)row, r->seq);
+	if (r->id.len)
+		memcpy(row + 8, r->id.data, r->id.len);
+	row[8 + r->id.len] = '\0';
+	prov_be64_put((unsigned char *)row + 8 + r->id.len + 1, (uint64_t)r->ms);
+	return prov_kv_put(t, PROV_T_REMOTE, key, (struct prov_val){ row, 8 + r->id.len + 9 });
+}
+
+int prov_remote_forget(struct prov_kv_txn *t, const char *connector)
+{
+	struct prov_val from = { connector, strlen(connector) + 1 }, k, v;
+	char buf[KEY_MOST];
+	int rc = 0;
+
+	while (rc == 0) { /* a row cannot be deleted while a cursor is on it */
+		struct prov_kv_cursor *c = NULL;
+		size_t n = 0;
+		rc = prov_kv_cursor_open(t, PROV_T_REMOTE, &c);
+		if (rc == 0)
+			rc = prov_kv_cursor_seek(c, from, &k, &v);
+		if (rc == 0 && k.len >= from.len && k.len <= sizeof(buf) &&
+			memcmp(k.data, from.data, from.len) == 0) {
+			n = k.len;
+			memcpy(buf, k.data, n);
+		}
+		prov_kv_cursor_close(&c);
+		if (rc == 0 && !n)
+			return 0;
+		if (rc == 0)
+			rc = prov_kv_delete(t, PROV_T_REMOTE, (struct prov_val){ buf, n });
+	}
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+int prov_refused_get(struct prov_kv_txn *t, const char *connector, struct prov_val *mark)
+{
+	return prov_kv_get(t, PROV_T_REFUSED, prov_val_str(connector), mark);
+}
+
+int prov_refused_put(struct prov_kv_txn *t, const char *connector, const char *mark)
+{
+	if (mark)
+		return prov_kv_put(t, PROV_T_REFUSED, prov_val_str(connector), prov_val_str(mark));
+	int rc = prov_kv_delete(t, PROV_T_REFUSED, prov_val_str(connector));
+	return rc == PROV_ENOENT ? 0 : rc;
 }

@@ -50,6 +50,7 @@ struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d);
 
 int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq); /* PROV_ENOENT */
 int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq);
+int prov_cursor_delete(struct prov_kv_txn *t, const char *connector); /* none there: fine */
 int prov_cursor_each(struct prov_kv_txn *t,
 	int (*see)(void *ctx, const char *connector, uint64_t seq), void *ctx);
 int prov_delivery_get(struct prov_kv_txn *t, const char *connector, uint64_t seq,
@@ -62,13 +63,25 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 
 /*
  * What a connector that keeps accounts elsewhere remembers of one (entryUUID): the newest event
- * that was carried out there, so that an older one, parked and tried again, cannot undo it; and the
- * account's id there, empty when it is not known. PROV_ENOENT: nothing yet. PROV_ECORRUPT.
+ * that was carried out there, so that an older one, parked and tried again or brought here from a
+ * lost server, cannot undo it; and the account's id there. PROV_ENOENT: nothing yet.
+ * PROV_ECORRUPT.
  */
+struct prov_remote {
+	uint64_t seq;
+	int64_t ms;         /* the event's own time, since the epoch; 0: not known */
+	struct prov_val id; /* empty: not known; no zero byte in it */
+};
 int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *subject,
-	uint64_t *seq, struct prov_val *id);
-int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject, uint64_t seq,
-	struct prov_val id);
+	struct prov_remote *out);
+int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
+	const struct prov_remote *r);
+int prov_remote_forget(struct prov_kv_txn *t, const char *connector); /* of every account */
+
+/* The destination wants no more (HTTP 410): mark is the CSN of the connector's entry that this
+ * holds for. put: NULL takes it away. */
+int prov_refused_get(struct prov_kv_txn *t, const char *connector, struct prov_val *mark);
+int prov_refused_put(struct prov_kv_txn *t, const char *connector, const char *mark);
 
 /* Events in the state environment. */
 int prov_outbox_put(struct prov_kv_txn *t, uint64_t seq, const char *json, size_t len);

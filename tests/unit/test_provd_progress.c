@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include "delivery_admin.h"
 #include "progress.h"
+#include "reports.h"
 #include "state.h"
 
 #define T0 1000000
@@ -94,7 +96,7 @@ static bool scan(struct place *p, unsigned most)
 static int save(struct place *p)
 {
 	const struct prov_progress_item item = { HR, p->q };
-	return prov_progress_save(p->delivery, &item, 1, NULL);
+	return prov_progress_save(p->delivery, &item, 1, NULL, NULL);
 }
 
 static const struct prov_delivery *start(struct place *p, uint64_t want)
@@ -209,6 +211,34 @@ static void an_undecodable_row_is_parked_and_blocks_nobody(void **state)
 	assert_null(prov_queue_next(p->q, T0));
 }
 
+/* As provd and provctl do it: with what the trail shall say, in one transaction. */
+static int drop(struct place *p, uint64_t seq, unsigned *n, struct prov_error *err)
+{
+	struct prov_kv_txn *t = NULL, *events = NULL;
+	memset(err, 0, sizeof(*err));
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
+	assert_int_equal(prov_kv_begin(prov_statedir_kv(p->state), false, &events, NULL), 0);
+	const struct prov_admin_act a = { .t = t,
+		.state = events,
+		.connector = HR,
+		.reason = "ticket 7",
+		.actor = "cn=me",
+		.ms = T0 * 1000 };
+	int rc = prov_admin_drop(&a, seq, n, err);
+	if (!rc)
+		assert_int_equal(prov_kv_commit(&t, NULL), 0);
+	prov_kv_abort(&t);
+	prov_kv_abort(&events);
+	return rc;
+}
+
+static int see_one_report(void *ctx, uint64_t number, struct prov_val record)
+{
+	assert_int_equal(number, 1);
+	snprintf(ctx, 1000, "%.*s", (int)record.len, record.data);
+	return 0;
+}
+
 static void an_admin_retries_and_drops(void **state)
 {
 	struct place *p = *state;
@@ -223,12 +253,20 @@ static void an_admin_retries_and_drops(void **state)
 	end(p, two, PROV_OUTCOME_PARK);
 	end(p, four, PROV_OUTCOME_FAILED);
 	assert_int_equal(save(p), 0);
-	assert_int_equal(prov_progress_drop(p->delivery, HR, 4, "no", T0, &n, &err), PROV_EINVAL);
+	assert_int_equal(drop(p, 4, &n, &err), PROV_EINVAL);
 	assert_non_null(strstr(err.text, "event 4 is deferred, not parked"));
-	assert_int_equal(prov_progress_drop(p->delivery, HR, 9, "no", T0, &n, &err), PROV_ENOENT);
-	assert_int_equal(prov_progress_drop(p->delivery, HR, 1, "ticket 7", T0, &n, &err), 0);
+	assert_int_equal(drop(p, 9, &n, &err), PROV_ENOENT);
+	assert_int_equal(drop(p, 1, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(counts(p).dropped, 1);
+	struct prov_kv_txn *t = NULL;
+	char told[1000] = "";
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL), 0);
+	assert_int_equal(prov_reports_each(t, 0, see_one_report, told), 0);
+	prov_kv_abort(&t);
+	assert_non_null(strstr(told, "\"outcome\":\"dropped\""));
+	assert_non_null(strstr(told, "\"reason\":\"ticket 7\""));
+	assert_non_null(strstr(told, "\"authz\":\"cn=me\""));
 	assert_int_equal(prov_progress_retry(p->delivery, HR, p->q, 0, T0, &n, &err), 0);
 	assert_int_equal(n, 2); /* the parked one and the deferred one */
 	assert_int_equal(prov_progress_load(p->delivery, HR, p->q, T0, &all, NULL), 0);
@@ -286,22 +324,45 @@ static void what_a_destination_knows_is_kept(void **state)
 {
 	struct place *p = *state;
 	struct prov_kv_txn *t = NULL;
-	struct prov_val id = { NULL, 0 };
-	uint64_t seq = 77;
+	struct prov_remote r = { 0 };
+	const struct prov_remote one = { 5, 1700000000123, prov_val_str("id-1") };
+	const struct prov_remote none = { 6, 0, prov_val_str("") };
 	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
-	assert_int_equal(prov_remote_get(t, HR, "s1", &seq, &id), PROV_ENOENT);
-	assert_int_equal(prov_remote_put(t, HR, "s1", 5, prov_val_str("id-1")), 0);
-	assert_int_equal(prov_remote_put(t, HR, "s2", 6, prov_val_str("")), 0);
-	assert_int_equal(prov_remote_put(t, "", "s2", 6, prov_val_str("")), PROV_EINVAL);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &r), PROV_ENOENT);
+	assert_int_equal(prov_remote_put(t, HR, "s1", &one), 0);
+	assert_int_equal(prov_remote_put(t, HR, "s2", &none), 0);
+	assert_int_equal(prov_remote_put(t, HR "x", "s1", &one), 0);
+	assert_int_equal(prov_remote_put(t, "", "s2", &none), PROV_EINVAL);
 	assert_int_equal(prov_kv_commit(&t, NULL), 0);
-	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL), 0);
-	assert_int_equal(prov_remote_get(t, HR, "s1", &seq, &id), 0);
-	assert_int_equal(seq, 5);
-	assert_true(prov_val_equal(id, prov_val_str("id-1")));
-	assert_int_equal(prov_remote_get(t, HR, "s2", &seq, &id), 0);
-	assert_int_equal(seq, 6);
-	assert_int_equal(id.len, 0);
-	assert_int_equal(prov_remote_get(t, "other", "s1", &seq, &id), PROV_ENOENT);
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &r), 0);
+	assert_int_equal(r.seq, 5);
+	assert_int_equal(r.ms, 1700000000123);
+	assert_true(prov_val_equal(r.id, prov_val_str("id-1")));
+	assert_int_equal(prov_remote_get(t, HR, "s2", &r), 0);
+	assert_int_equal(r.seq, 6);
+	assert_int_equal(r.id.len, 0);
+	assert_int_equal(prov_remote_get(t, "other", "s1", &r), PROV_ENOENT);
+	assert_int_equal(prov_remote_forget(t, HR), 0);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &r), PROV_ENOENT);
+	assert_int_equal(prov_remote_get(t, HR, "s2", &r), PROV_ENOENT);
+	assert_int_equal(prov_remote_get(t, HR "x", "s1", &r), 0);
+	prov_kv_abort(&t);
+}
+
+static void a_destination_that_wants_no_more_is_remembered(void **state)
+{
+	struct place *p = *state;
+	struct prov_kv_txn *t = NULL;
+	struct prov_val mark;
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
+	assert_int_equal(prov_refused_get(t, HR, &mark), PROV_ENOENT);
+	assert_int_equal(prov_refused_put(t, HR, "csn"), 0);
+	assert_int_equal(prov_refused_get(t, HR, &mark), 0);
+	assert_true(prov_val_equal(mark, prov_val_str("csn")));
+	assert_int_equal(prov_refused_put(t, HR, NULL), 0);
+	assert_int_equal(prov_refused_put(t, HR, NULL), 0);
+	assert_int_equal(prov_refused_get(t, HR, &mark), PROV_ENOENT);
 	prov_kv_abort(&t);
 }
 
@@ -311,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_connector_gets_all_that_was_routed_to_it),
 		TEST(what_a_destination_knows_is_kept),
+		TEST(a_destination_that_wants_no_more_is_remembered),
 		TEST(a_window_full_of_events_is_filled_again_as_it_empties),
 		TEST(a_crash_loses_and_repeats_nothing_that_was_saved),
 		TEST(an_undecodable_row_is_parked_and_blocks_nobody),

@@ -1,5 +1,5 @@
 /*
- * cmd_connector.c - provctl connector list|test|sync: the connected systems and how they do.
+ * cmd_connector.c - provctl connector list|test|sync|forget: the connected systems and how they do.
  *
  * What an entry says comes from the directory, how deliveries go from a running provd.
  */
@@ -14,6 +14,12 @@
 #include "provdctl.h"
 #include "search.h"
 #include "table.h"
+
+static const char *reason;
+
+static const struct prov_option option[] = {
+	{ "reason", 0, PROV_OPTION_TEXT, &reason, "TEXT", "forget: why; it enters the trail" },
+};
 
 struct listing {
 	struct ctl *c;
@@ -210,17 +216,23 @@ static int run(struct ctl *c, int argc, char **argv)
 		return test(c, argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "sync"))
 		return ctl_connector_sync(c, argv[2]);
-	return prov_options_misuse(&c->opt, "connector: want list, test NAME or sync NAME");
+	if (argc == 3 && !strcmp(argv[1], "forget"))
+		return reason && *reason
+			? ctl_connector_forget(c, argv[2], reason)
+			: prov_options_misuse(&c->opt, "connector forget: say why: --reason TEXT");
+	return prov_options_misuse(&c->opt,
+		"connector: want list, or test, sync or forget with a NAME");
 }
 
 const struct ctl_command cmd_connector = {
 	"connector",
 	"[options] connector list\n"
 	"[options] connector test NAME\n"
-	"[options] connector sync NAME",
+	"[options] connector sync NAME\n"
+	"[options] connector forget NAME --reason TEXT",
 	"the connected systems: how deliveries go; send a test event; tell of all accounts",
 	NULL,
-	NULL,
-	0,
+	option,
+	sizeof(option) / sizeof(option[0]),
 	run,
 };

@@ -1,33 +1,34 @@
 /*
- * cmd_outbox.c - provctl outbox list|show|retry|drop: events on their way.
+ * cmd_outbox.c - provctl outbox: events on their way.
  *
- * Looking needs nobody. Changing goes through a running provd, which owns the
- * deliveries; when none runs, this takes its lock. Dropping asks for a reason and keeps it.
+ * Lists and shows by itself; changes are in outbox_change.c, moves to another server in
+ * outbox_move.c.
  */
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "jsonout.h"
+#include "outbox_act.h"
 #include "outbox_view.h"
-#include "provdctl.h"
 #include "table.h"
 #include "timefmt.h"
 
 static struct {
 	const char *connector, *state, *reason;
-	bool all;
+	bool all, dry_run;
 } arg;
 
 static const struct prov_option option[] = {
-	{ "connector", 0, PROV_OPTION_TEXT, &arg.connector, "NAME", "list: only this connector" },
+	{ "connector", 0, PROV_OPTION_TEXT, &arg.connector, "NAME",
+		"list, export: only this connector" },
 	{ "in", 0, PROV_OPTION_TEXT, &arg.state, "STATE", "list: only ready, deferred or parked" },
 	{ "all", 0, PROV_OPTION_FLAG, &arg.all, NULL,
 		"list: the done ones too; retry: all that are parked or deferred" },
-	{ "reason", 0, PROV_OPTION_TEXT, &arg.reason, "TEXT", "drop: why; kept with the event" },
+	{ "reason", 0, PROV_OPTION_TEXT, &arg.reason, "TEXT",
+		"drop: why; kept with the event and in the trail" },
+	{ "dry-run", 0, PROV_OPTION_FLAG, &arg.dry_run, NULL,
+		"import: check the file, and say what would be taken" },
 };
 
 struct listing {
@@ -168,127 +169,19 @@ static int show(struct ctl *c, const char *dir, const char *which)
 	return rc ? ctl_nomem() : 0;
 }
 
-static const char *me(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	return pw ? pw->pw_name : "?";
-}
-
-struct change {
-	const char *connector;
-	bool drop, all;
-	uint64_t seq;
-	int64_t now;
-	size_t n;
-	uint64_t *found; /* those that `all` means */
-};
-
-static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
-{
-	struct change *ch = ctx;
-	(void)connector;
-	if (d->state != PROV_D_PARKED && d->state != PROV_D_DEFERRED)
-		return 0;
-	uint64_t *found = reallocarray(ch->found, ch->n + 1, sizeof(*found));
-	if (!found)
-		return PROV_ENOMEM;
-	ch->found = found;
-	found[ch->n++] = d->seq;
-	return 0;
-}
-
-static int change_one(struct prov_kv_txn *t, const struct change *ch, uint64_t seq,
-	struct prov_error *err)
-{
-	struct prov_delivery d;
-	int rc = prov_delivery_get(t, ch->connector, seq, &d);
-	if (rc)
-		return prov_error_set(err, rc, "%s has no event %llu that waits or is parked",
-			ch->connector, (unsigned long long)seq);
-	if (ch->drop && d.state != PROV_D_PARKED)
-		return prov_error_set(err, PROV_EINVAL,
-			"event %llu is %s: only parked ones are dropped", (unsigned long long)seq,
-			prov_delivery_state_name(d.state));
-	if (ch->drop) {
-		d.state = PROV_D_DROPPED;
-		d.last = ch->now;
-		snprintf(d.error, sizeof(d.error), "dropped by %.32s: %.200s", me(), arg.reason);
-	} else {
-		if (d.state == PROV_D_PARKED) /* or it would be parked again at once */
-			d.first = d.attempts = 0;
-		d.state = PROV_D_READY;
-		d.next = 0;
-	}
-	rc = prov_delivery_put(t, ch->connector, &d);
-	return rc ? prov_error_set(err, rc, "delivery: %s", prov_strerror(rc)) : 0;
-}
-
-/* No provd: do it here, under its lock. */
-static int change_directly(const char *dir, struct change *ch, struct prov_error *err)
-{
-	struct prov_delivery_env *env = NULL;
-	struct prov_kv_txn *t = NULL;
-	int rc = prov_delivery_open(dir, &env, err);
-	if (!rc)
-		rc = prov_kv_begin(prov_delivery_kv(env), true, &t, err);
-	if (!rc && ch->all) {
-		rc = prov_delivery_each(t, ch->connector, collect, ch);
-		if (rc)
-			prov_error_set(err, rc, "delivery: %s", prov_strerror(rc));
-	} else if (!rc) {
-		ch->n = 1;
-	}
-	for (size_t i = 0; !rc && i < ch->n; i++)
-		rc = change_one(t, ch, ch->all ? ch->found[i] : ch->seq, err);
-	if (!rc)
-		rc = prov_kv_commit(&t, err);
-	prov_kv_abort(&t);
-	prov_delivery_close(&env);
-	free(ch->found);
-	return rc;
-}
-
-static int change(struct ctl *c, const char *dir, struct change *ch)
-{
-	struct prov_error err = { 0 };
-	json_t *answer = NULL;
-	json_t *ask = json_pack("{s:s,s:s,s:s*}", "cmd", ch->drop ? "drop" : "retry", "connector",
-		ch->connector, "reason", arg.reason);
-	int rc;
-	if (!ask)
-		return ctl_nomem();
-	if (!ch->all)
-		json_object_set_new(ask, "seq", json_integer((json_int_t)ch->seq));
-	rc = provdctl_ask(dir, ask, &answer, &err);
-	json_decref(ask);
-	const json_t *n = json_object_get(answer, "count");
-	ch->n = n ? (size_t)json_integer_value(n) : 1;
-	json_decref(answer);
-	if (rc == PROV_ENOENT) {
-		ch->n = 0;
-		rc = change_directly(dir, ch, &err);
-	}
-	if (rc)
-		return ctl_fail(&err);
-	if (c->json)
-		return prov_json_line_take(stdout,
-			       json_pack("{s:I}", ch->drop ? "dropped" : "retried",
-				       (json_int_t)ch->n))
-			? ctl_nomem()
-			: 0;
-	printf("%s %zu event%s\n", ch->drop ? "dropped" : "ready again:", ch->n,
-		ch->n == 1 ? "" : "s");
-	return 0;
-}
-
 static int run(struct ctl *c, int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
 	bool drop = !strcmp(verb, "drop"), retry = !strcmp(verb, "retry");
-	struct change ch = { .drop = drop, .now = (int64_t)time(NULL) };
+	bool export = !strcmp(verb, "export"), import = !strcmp(verb, "import");
+	struct outbox_change ch = { .drop = drop, .reason = arg.reason };
 	char *dir = NULL;
 	int st;
-	if (drop || retry) {
+	if (export || import) {
+		if (argc != (export ? 2 : 3))
+			return prov_options_misuse(&c->opt, "outbox %s: want %s", verb,
+				export ? "no operand" : "FILE, or - for standard input");
+	} else if (drop || retry) {
 		ch.all = retry && arg.all;
 		if (argc != (ch.all ? 3 : 4))
 			return prov_options_misuse(&c->opt, "outbox %s: want CONNECTOR SEQ%s", verb,
@@ -300,11 +193,16 @@ static int run(struct ctl *c, int argc, char **argv)
 			return prov_options_misuse(&c->opt, "outbox drop: say why: --reason TEXT");
 	} else if (!((!strcmp(verb, "list") && argc == 2) ||
 			   (!strcmp(verb, "show") && argc == 3))) {
-		return prov_options_misuse(&c->opt, "outbox: want list, show, retry or drop");
+		return prov_options_misuse(&c->opt,
+			"outbox: want list, show, retry, drop, export or import");
 	}
 	st = ctl_state_dir(c, &dir);
 	if (!st && (drop || retry))
-		st = change(c, dir, &ch);
+		st = ctl_outbox_change(c, dir, &ch);
+	else if (!st && export)
+		st = ctl_outbox_export(c, dir, arg.connector);
+	else if (!st && import)
+		st = ctl_outbox_import(c, dir, argv[2], arg.dry_run);
 	else if (!st)
 		st = argc == 2 ? list(c, dir) : show(c, dir, argv[2]);
 	free(dir);
@@ -316,7 +214,9 @@ const struct ctl_command cmd_outbox = {
 	"[options] outbox list [--connector NAME] [--in ready|deferred|parked]\n"
 	"[options] outbox show SEQ\n"
 	"[options] outbox retry CONNECTOR SEQ|--all\n"
-	"[options] outbox drop CONNECTOR SEQ --reason TEXT",
+	"[options] outbox drop CONNECTOR SEQ --reason TEXT\n"
+	"[options] outbox export [--connector NAME] >FILE\n"
+	"[options] outbox import [--dry-run] FILE",
 	"events on their way to connected systems",
 	NULL,
 	option,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jsonout.h"
+#include "outbox_act.h"
 #include "planview.h"
 #include "search.h"
 
@@ -81,5 +82,56 @@ int ctl_connector_sync(struct ctl *c, const char *name)
 			? ctl_nomem()
 			: 0;
 	printf("%s: a full sync has begun; provctl status tells how far it is\n", name);
+	return 0;
+}
+
+static int work(struct prov_admin_act *a, void *ctx, struct prov_error *err)
+{
+	uint64_t cursor;
+
+	if (prov_cursor_get(a->t, a->connector, &cursor) == PROV_ENOENT)
+		return prov_error_set(err, PROV_ENOENT, "%s: nothing is kept of it", a->connector);
+	return prov_admin_forget(a, ctx, err);
+}
+
+int ctl_connector_forget(struct ctl *c, const char *name, const char *reason)
+{
+	struct prov_error err = { 0 };
+	struct prov_admin_act a = { .connector = name, .reason = reason };
+	struct found f = { 0 };
+	json_t *answer = NULL, *ask;
+	char *dir = NULL;
+	unsigned n = 0;
+	int st = ctl_site(c);
+
+	if (!st)
+		st = ctl_state_dir(c, &dir);
+	if (st)
+		return st;
+	int rc = find(c, name, &f, &err);
+	if (f.n)
+		rc = prov_error_set(&err, PROV_EINVAL,
+			"%s is in the directory: delete its entry first", name);
+	else if (rc == PROV_ENOENT)
+		rc = 0;
+	free(f.dn);
+	free(f.type);
+	ask = json_pack("{s:s,s:s,s:s}", "cmd", "forget", "connector", name, "reason", reason);
+	if (!rc)
+		rc = ctl_outbox_act(dir, ask, &a, work, &n, &answer, &err);
+	if (answer)
+		n = (unsigned)json_integer_value(json_object_get(answer, "count"));
+	json_decref(ask);
+	json_decref(answer);
+	free(dir);
+	if (rc)
+		return ctl_fail(&err);
+	if (c->json)
+		return prov_json_line_take(stdout,
+			       json_pack("{s:s,s:I}", "forgotten", name, "events", (json_int_t)n))
+			? ctl_nomem()
+			: 0;
+	printf("%s: forgotten, with %u event%s that waited or were parked\n", name, n,
+		n == 1 ? "" : "s");
 	return 0;
 }

@@ -4,6 +4,8 @@
  *   {"cmd":"status"}
  *   {"cmd":"retry","connector":NAME[,"seq":N]}                 without seq: all
  *   {"cmd":"drop","connector":NAME[,"seq":N],"reason":TEXT}
+ *   {"cmd":"forget","connector":NAME,"reason":TEXT}            of one that is gone
+ *   {"cmd":"import","source":URL,"events":[...]}               from another server's outbox
  *   {"cmd":"reload"}
  *   {"cmd":"test","connector":NAME}       begins; {"test":ID}
  *   {"cmd":"tested","test":ID}            {"done":false}, or the outcome
@@ -16,22 +18,8 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "log.h"
 #include "options.h" /* PROV_VERSION */
 #include "progress.h"
-
-static json_t *refuse(const char *code, const char *text)
-{
-	return json_pack("{s:b,s:s,s:s}", "ok", 0, "code", code, "error", text);
-}
-
-static json_t *refuse_error(const struct prov_error *err)
-{
-	const char *code = err->code == PROV_ENOENT ? "noSuchEvent"
-		: err->code == PROV_EINVAL          ? "notParked"
-						    : "failed";
-	return refuse(code, err->text);
-}
 
 static json_t *time_or_null(int64_t t)
 {
@@ -96,40 +84,6 @@ static json_t *status(const struct provd *p)
 		*p->load_error ? p->load_error : NULL, "connectors", list);
 }
 
-/* retry and drop: reason NULL means retry. */
-static json_t *change(struct provd *p, const json_t *request, const char *reason)
-{
-	struct prov_error err = { 0 };
-	const char *name = json_string_value(json_object_get(request, "connector"));
-	const json_t *seq = json_object_get(request, "seq");
-	unsigned n = 0;
-
-	if (!name)
-		return refuse("badRequest", "\"connector\" is missing");
-	if (seq && (!json_is_integer(seq) || json_integer_value(seq) < 1))
-		return refuse("badRequest", "\"seq\" is not a sequence number");
-	struct channel *ch = provd_channel_find(p, name);
-	if (!ch)
-		return refuse("noSuchConnector", "no such connector");
-	provd_channels_save(p, false); /* so that the rows tell the present */
-	uint64_t which = seq ? (uint64_t)json_integer_value(seq) : 0;
-	int rc = reason
-		? prov_progress_drop(p->delivery, name, which, reason, provd_wall(), &n, &err)
-		: prov_progress_retry(p->delivery, name, ch->q, which, provd_wall(), &n, &err);
-	if (rc)
-		return refuse_error(&err);
-	if (!reason) {
-		ch->rows_in = false; /* load them */
-		ch->refused = false;
-	}
-	char clean[256];
-	snprintf(clean, sizeof(clean), "%s", reason ? reason : "");
-	prov_log_clean(clean);
-	prov_log(LOG_INFO, "event=%s connector=%s seq=%llu count=%u reason=\"%s\"",
-		reason ? "drop" : "retry", name, (unsigned long long)which, n, clean);
-	return json_pack("{s:b,s:i}", "ok", 1, "count", (int)n);
-}
-
 static json_t *test(struct provd *p, const json_t *request)
 {
 	struct prov_error err = { 0 };
@@ -137,11 +91,11 @@ static json_t *test(struct provd *p, const json_t *request)
 	struct channel *ch = name ? provd_channel_find(p, name) : NULL;
 
 	if (!ch || !ch->conn)
-		return refuse("noSuchConnector", "no such connector");
+		return provd_refuse("noSuchConnector", "no such connector");
 	if (!ch->conn->c)
-		return refuse("unusable", ch->conn->problem);
+		return provd_refuse("unusable", ch->conn->problem);
 	const char *id = provd_jobs_test(p, ch, &err);
-	return id ? json_pack("{s:b,s:s}", "ok", 1, "test", id) : refuse("failed", err.text);
+	return id ? json_pack("{s:b,s:s}", "ok", 1, "test", id) : provd_refuse("failed", err.text);
 }
 
 static json_t *tested(const struct provd *p, const json_t *request)
@@ -150,7 +104,7 @@ static json_t *tested(const struct provd *p, const json_t *request)
 	const struct provd_test *t = id && *id ? provd_jobs_tested(p, id) : NULL;
 
 	if (!t)
-		return refuse("noSuchTest", "no such test");
+		return provd_refuse("noSuchTest", "no such test");
 	if (!t->done)
 		return json_pack("{s:b,s:b}", "ok", 1, "done", 0);
 	return json_pack("{s:b,s:b,s:s,s:s,s:s,s:I}", "ok", 1, "done", 1, "outcome",
@@ -163,7 +117,7 @@ json_t *provd_answer(void *ctx, const json_t *request)
 	struct provd *p = ctx;
 	const char *cmd = json_string_value(json_object_get(request, "cmd"));
 	if (!cmd)
-		return refuse("badRequest", "\"cmd\" is missing");
+		return provd_refuse("badRequest", "\"cmd\" is missing");
 	if (!strcmp(cmd, "status"))
 		return status(p);
 	if (!strcmp(cmd, "test"))
@@ -177,12 +131,16 @@ json_t *provd_answer(void *ctx, const json_t *request)
 		return json_pack("{s:b}", "ok", 1);
 	}
 	if (!strcmp(cmd, "retry"))
-		return change(p, request, NULL);
-	if (!strcmp(cmd, "drop")) {
+		return provd_admin_change(p, request, NULL);
+	if (!strcmp(cmd, "import"))
+		return provd_admin_import(p, request);
+	if (!strcmp(cmd, "drop") || !strcmp(cmd, "forget")) {
 		const char *reason = json_string_value(json_object_get(request, "reason"));
 		if (!reason || !*reason)
-			return refuse("badRequest", "\"reason\" is missing");
-		return change(p, request, reason);
+			return provd_refuse("badRequest", "\"reason\" is missing");
+		return !strcmp(cmd, "drop") ? provd_admin_change(p, request, reason)
+					    : provd_admin_forget(p, request, reason);
 	}
-	return refuse("badRequest", "unknown \"cmd\": status, retry, drop, reload, test, tested");
+	return provd_refuse("badRequest",
+		"unknown \"cmd\": status, retry, drop, forget, import, reload, test, tested");
 }

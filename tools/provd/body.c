@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "timefmt.h"
+
 static json_t *parse(const char *json, size_t len, struct prov_error *err)
 {
 	json_error_t e;
@@ -98,6 +100,20 @@ fail:
 	return PROV_ENOMEM;
 }
 
+/* RFC 3339, milliseconds kept. */
+static int64_t time_of(const json_t *event)
+{
+	const char *text = json_string_value(json_object_get(event, "time"));
+	const char *dot = text ? strchr(text, '.') : NULL;
+	int64_t secs = 0, ms = 0;
+
+	if (!text || prov_time_parse(prov_val_str(text), &secs))
+		return 0;
+	for (int i = 1; dot && i <= 3 && dot[i] >= '0' && dot[i] <= '9'; i++)
+		ms += (int64_t)(dot[i] - '0') * (i == 1 ? 100 : i == 2 ? 10 : 1);
+	return secs * 1000 + ms;
+}
+
 int prov_body_make(const char *json, size_t len, const struct prov_connector *c,
 	struct prov_body *out, struct prov_error *err)
 {
@@ -111,6 +127,8 @@ int prov_body_make(const char *json, size_t len, const struct prov_connector *c,
 	copy_member(event, "id", out->id, sizeof(out->id));
 	copy_member(event, "type", out->type, sizeof(out->type));
 	copy_member(event, "subject", out->subject, sizeof(out->subject));
+	out->ms = time_of(event);
+	out->imported = json_is_true(json_object_get(event, "imported"));
 	size_t size = json_dumpb(event, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS);
 	out->text = size && !rc ? malloc(size + 2) : NULL;
 	if (out->text) {

@@ -8,6 +8,8 @@
 #ifndef PROVD_BODY_H
 #define PROVD_BODY_H
 
+#include <stdint.h>
+
 #include "connector.h"
 #include "error.h"
 
@@ -23,6 +25,8 @@ struct prov_body {
 	char *text; /* compact JSON and a newline */
 	size_t len;
 	char id[40], type[80], subject[37];
+	int64_t ms;    /* its time, since the epoch; 0: it has none */
+	bool imported; /* of another server's outbox */
 };
 
 int prov_body_make(const char *json, size_t len, const struct prov_connector *c,

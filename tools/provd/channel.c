@@ -1,6 +1,6 @@
 /*
  * channel.c - one connector's deliveries: made when the connector is first seen (or
- * has stored progress), never thrown away while provd runs.
+ * has stored progress), never thrown away while provd runs, but by an admin.
  *
  * A connector that is gone from the directory keeps its channel: its events wait, and
  * an admin sees them. An answer of slapd that lacks it may be a mistake of access rules.
@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "progress.h"
+#include "telling.h"
 
 struct channel *provd_channel_find(const struct provd *p, const char *name)
 {
@@ -111,7 +112,10 @@ static void announce(const struct channel *ch, const struct provd_connector *was
 			ch->name, is->problem);
 	} else if (is && is->c && (!was || !was->c || was->c->enabled != is->c->enabled)) {
 		prov_log(LOG_INFO, "event=connector connector=%s type=%s state=%s", ch->name,
-			is->c->type, is->c->enabled ? "enabled" : "disabled");
+			is->c->type,
+			!is->c->enabled       ? "disabled"
+				: ch->refused ? "refused"
+					      : "enabled");
 	} else if (!is && was) {
 		prov_log(LOG_WARNING,
 			"event=connector connector=%s state=gone text=\"not in the directory any more: its "
@@ -129,14 +133,55 @@ static void begin(struct provd_connector *conn)
 		provd_connector_unusable(conn, err.text);
 }
 
-static void set_connector(struct channel *ch, struct provd_connector *conn)
+/* The mark that the destination wants no more holds for one state of the entry: when that was
+ * changed, somebody has looked after it. */
+static bool was_refused(struct provd *p, const struct channel *ch)
+{
+	struct prov_kv_txn *t = NULL;
+	struct prov_val mark = { NULL, 0 };
+	bool same = false;
+
+	if (!ch->conn || prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL))
+		return false;
+	if (prov_refused_get(t, ch->name, &mark) == 0)
+		same = prov_val_equal(mark, prov_val_str(ch->conn->csn));
+	prov_kv_abort(&t);
+	return same;
+}
+
+struct mark {
+	const char *name, *csn; /* csn NULL: take it away */
+};
+
+static int put_mark(struct prov_kv_txn *t, void *ctx)
+{
+	const struct mark *m = ctx;
+
+	return prov_refused_put(t, m->name, m->csn);
+}
+
+void provd_channel_refuse(struct provd *p, struct channel *ch, bool refused)
+{
+	struct mark m = { ch->name, refused && ch->conn ? ch->conn->csn : NULL };
+	struct prov_error err = { 0 };
+
+	if (ch->refused == refused)
+		return;
+	ch->refused = refused;
+	if (prov_progress_write(p->delivery, put_mark, &m, &err))
+		prov_log(LOG_WARNING,
+			"event=save-failed connector=%s text=\"refused: %s; it counts until the next start\"",
+			ch->name, err.text);
+}
+
+static void set_connector(struct provd *p, struct channel *ch, struct provd_connector *conn)
 {
 	struct provd_connector *was = ch->conn;
 	if (conn)
 		begin(conn);
 	ch->conn = conn;
-	if (was && conn && strcmp(was->csn, conn->csn) != 0)
-		ch->refused = false; /* somebody has looked after it */
+	if (conn)
+		ch->refused = was_refused(p, ch);
 	announce(ch, was);
 	provd_connector_free(&was);
 	if (!conn || !conn->c)
@@ -168,12 +213,12 @@ int provd_channels_take(struct provd *p, struct provd_connectors *set, struct pr
 		ch->listed = true;
 		if (!p->load_anew && unchanged(ch->conn, set->item[i]))
 			continue;
-		set_connector(ch, set->item[i]);
+		set_connector(p, ch, set->item[i]);
 		set->item[i] = NULL;
 	}
 	for (size_t i = 0; !rc && i < p->nchannel; i++)
 		if (!p->channel[i]->listed)
-			set_connector(p->channel[i], NULL);
+			set_connector(p, p->channel[i], NULL);
 	provd_jobs_cut_waiting(p, false);
 	return rc;
 }
@@ -217,9 +262,12 @@ void provd_channels_save(struct provd *p, bool all)
 		if (prov_queue_dirty(ch->q) || (all && ahead && !prov_queue_count(ch->q).ready))
 			item[n++] = (struct prov_progress_item){ ch->name, ch->q };
 	}
-	int rc = item ? prov_progress_save(p->delivery, item, n, &err)
+	const struct prov_progress_reports reports = { p->nreport, p->report, p->reported };
+	int rc = item ? prov_progress_save(p->delivery, item, n, &reports, &err)
 		      : prov_error_set(&err, PROV_ENOMEM, "no memory");
 	free(item);
+	if (!rc)
+		provd_reports_saved(p);
 	if (rc) {
 		if (!p->save_at)
 			prov_log(LOG_ERR,
@@ -230,6 +278,15 @@ void provd_channels_save(struct provd *p, bool all)
 		prov_log(LOG_INFO, "event=save-works");
 		p->save_at = 0;
 	}
+}
+
+void provd_channel_remove(struct provd *p, struct channel *ch)
+{
+	for (size_t i = 0; i < p->nchannel; i++)
+		if (p->channel[i] == ch)
+			p->channel[i] = p->channel[--p->nchannel];
+	prov_queue_free(&ch->q);
+	free(ch);
 }
 
 void provd_channels_free(struct provd *p)

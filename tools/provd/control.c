@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LINE_MAX_LEN 65536
+#define LINE_MAX_LEN (1 << 20)
 #define REPLY_MAX (1 << 20)
 
 struct client {
@@ -109,11 +109,25 @@ static int send_text(struct client *c)
 	return 0;
 }
 
+/* Who asks, as the kernel says: whatever the request itself claims is overwritten. */
+static void sign(json_t *request, int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	json_object_del(request, "peer");
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
+		json_object_set_new(request, "peer",
+			json_pack("{s:I,s:I}", "uid", (json_int_t)who.uid, "gid",
+				(json_int_t)who.gid));
+}
+
 /* Answer one line; the reply is put behind what still waits to be sent. */
 static int answer_line(struct prov_control *ctl, struct client *c, const char *line, size_t len)
 {
 	json_error_t e;
 	json_t *request = json_loadb(line, len, 0, &e);
+	sign(request, c->fd);
 	json_t *reply = request ? ctl->answer(ctl->ctx, request)
 				: json_pack("{s:b,s:s}", "ok", 0, "error", e.text);
 	size_t size = reply ? json_dumpb(reply, NULL, 0, JSON_COMPACT) : 0;

@@ -3,7 +3,7 @@
  *
  * Owns: the socket in the state directory (mode 0600) and its clients, which are few
  * and bounded: a client that sends too long a line or does not read is cut off. What
- * the requests mean is the caller's.
+ * the requests mean is the caller's; each gets a member "peer" with uid and gid of who asks.
  */
 #ifndef PROVD_CONTROL_H
 #define PROVD_CONTROL_H

@@ -89,6 +89,9 @@ struct provd {
 	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
 	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
 	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
+	size_t nreport; /* records for the trail, not saved yet (telling.h) */
+	char **report;
+	uint64_t reported; /* the newest that the trail has */
 	struct provd_metrics *metrics; /* NULL: nobody wants them */
 	int64_t metrics_at;            /* monotonic ms: they may have changed; 0: not */
 	int64_t watchdog;              /* ms between two signs of life to systemd; 0: none wanted */
@@ -106,9 +109,12 @@ int provd_channels_restore(struct provd *p, struct prov_error *err);
 int provd_channels_take(struct provd *p, struct provd_connectors *set, struct prov_error *err);
 struct channel *provd_channel_find(const struct provd *p, const char *name);
 bool provd_channel_usable(const struct channel *ch); /* may start attempts */
+/* The destination wants no more, or may be asked again: kept over a restart. */
+void provd_channel_refuse(struct provd *p, struct channel *ch, bool refused);
 /* More events into the window; true: there is more to look at right away. */
 bool provd_channel_fill(struct provd *p, struct channel *ch);
 void provd_channels_save(struct provd *p, bool all); /* all: also cursors that only passed events */
+void provd_channel_remove(struct provd *p, struct channel *ch); /* has no connector, no job */
 void provd_channels_free(struct provd *p);
 
 /* jobs.c */
@@ -126,6 +132,13 @@ const struct provd_test *provd_jobs_tested(const struct provd *p, const char *id
 
 /* answers.c */
 prov_control_answer provd_answer;
+
+/* admin.c */
+json_t *provd_refuse(const char *code, const char *text); /* the answer "no" */
+json_t *provd_admin_change(struct provd *p, const json_t *request,
+	const char *reason); /* drop; NULL: retry */
+json_t *provd_admin_forget(struct provd *p, const json_t *request, const char *reason);
+json_t *provd_admin_import(struct provd *p, const json_t *request);
 
 /* loop.c: until stopped; 0 or an error that ends provd. */
 int provd_loop(struct provd *p, struct prov_error *err);

@@ -12,11 +12,14 @@
 #include "body.h"
 #include "daemon.h"
 #include "log.h"
+#include "telling.h"
 #include "timefmt.h"
 #include "uuid.h"
 
 #define TYPE_PREFIX "org.slapo-provision."
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static const char superseded[] = "not sent: a later event of this account was carried out";
 
 /* What a worker works on. The main thread's, but for the time that the worker runs. */
 struct parcel {
@@ -35,12 +38,12 @@ static uint64_t jitter_seed(const char *id, const struct prov_delivery *d)
 }
 
 /* What the destination asked of us besides. */
-static void obey(struct channel *ch, const struct prov_result *r)
+static void obey(struct provd *p, struct channel *ch, const struct prov_result *r)
 {
 	if (r->after)
 		prov_queue_hold(ch->q, provd_wall() + r->after);
 	if (r->gone && !ch->refused) {
-		ch->refused = true;
+		provd_channel_refuse(p, ch, true);
 		prov_log(LOG_ERR,
 			"event=connector connector=%s state=refused text=\"the destination wants no more "
 			"events (%s): none is sent until the entry is changed or an event is retried\"",
@@ -49,13 +52,14 @@ static void obey(struct channel *ch, const struct prov_result *r)
 }
 
 /* Report an outcome to the queue and to the log. */
-static void finish(struct channel *ch, const struct prov_delivery *d, const char *id,
-	const char *type, const struct prov_result *r)
+static void finish(struct provd *p, struct channel *ch, const struct prov_delivery *d,
+	const char *id, const char *type, const struct prov_result *r)
 {
 	char extra[400] = "", next[40] = "";
 	unsigned attempt = d->attempts + 1;
 	prov_queue_finish(ch->q, d, r->outcome, r->error, provd_wall(), jitter_seed(id, d));
-	obey(ch, r);
+	obey(p, ch, r);
+	provd_report_end(p, ch, d, type, r, r->note == superseded);
 	if (d->state == PROV_D_DONE) {
 		ch->delivered++;
 		ch->last_success = provd_wall();
@@ -75,12 +79,13 @@ static void finish(struct channel *ch, const struct prov_delivery *d, const char
 		(long long)r->ms, next, extra);
 }
 
-static void park(struct channel *ch, const struct prov_delivery *d, const char *why)
+static void park(struct provd *p, struct channel *ch, const struct prov_delivery *d,
+	const char *why)
 {
 	struct prov_result r = { 0 };
 	prov_result_fail(&r, "%s", why);
 	r.outcome = PROV_OUTCOME_PARK;
-	finish(ch, d, "", "", &r);
+	finish(p, ch, d, "", "", &r);
 }
 
 /* The event as this connector may see it; nothing of the outbox is kept. */
@@ -142,16 +147,16 @@ static void parcel_free(struct parcel **q)
 static bool read_remote(struct provd *p, const struct job *j, struct prov_message *m)
 {
 	struct prov_kv_txn *t = NULL;
-	struct prov_val id;
-	uint64_t seq = 0;
+	struct prov_remote r = { 0 };
 	if (!j->d || !j->conn->ops->keeps_accounts ||
 		prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL))
 		return false;
-	if (prov_remote_get(t, j->ch->name, m->body.subject, &seq, &id) == 0 &&
-		id.len < sizeof(m->remote))
-		memcpy(m->remote, id.data, id.len); /* zeroed before: terminated */
+	if (prov_remote_get(t, j->ch->name, m->body.subject, &r) == 0 &&
+		r.id.len < sizeof(m->remote))
+		memcpy(m->remote, r.id.data, r.id.len); /* zeroed before: terminated */
 	prov_kv_abort(&t);
-	return seq > j->d->seq;
+	/* the sequence of an imported event tells when it came here, not when it happened */
+	return m->body.imported ? m->body.ms < r.ms : r.seq > j->d->seq;
 }
 
 static void keep_remote(struct provd *p, const struct job *j, const struct prov_result *r)
@@ -159,19 +164,20 @@ static void keep_remote(struct provd *p, const struct job *j, const struct prov_
 	const struct prov_message *m = &j->parcel->message;
 	struct prov_kv_txn *t = NULL;
 	struct prov_error err = { 0 };
-	struct prov_val old;
-	uint64_t seq = 0;
+	struct prov_remote now = { 0 };
 	if (!j->d || !j->conn->ops->keeps_accounts ||
 		(r->outcome != PROV_OUTCOME_DONE && !r->remote_known))
 		return;
 	int rc = prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, &err);
-	if (!rc && prov_remote_get(t, j->ch->name, m->body.subject, &seq, &old))
-		seq = 0;
-	if (!rc && r->outcome == PROV_OUTCOME_DONE && j->d->seq > seq)
-		seq = j->d->seq;
 	if (!rc)
-		rc = prov_remote_put(t, j->ch->name, m->body.subject, seq,
-			prov_val_str(r->remote_known ? r->remote : m->remote));
+		(void)prov_remote_get(t, j->ch->name, m->body.subject, &now);
+	if (r->outcome == PROV_OUTCOME_DONE && j->d->seq > now.seq)
+		now.seq = j->d->seq;
+	if (r->outcome == PROV_OUTCOME_DONE && m->body.ms > now.ms)
+		now.ms = m->body.ms;
+	now.id = prov_val_str(r->remote_known ? r->remote : m->remote);
+	if (!rc)
+		rc = prov_remote_put(t, j->ch->name, m->body.subject, &now);
 	if (!rc)
 		rc = prov_kv_commit(&t, &err);
 	prov_kv_abort(&t);
@@ -239,7 +245,7 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 	struct job *j = NULL;
 	int rc = read_body(p, ch, d->seq, &body, &err);
 	if (rc == PROV_ENOENT || rc == PROV_ECORRUPT) {
-		park(ch, d, err.text);
+		park(p, ch, d, err.text);
 		return true;
 	}
 	if (!rc) {
@@ -250,15 +256,14 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 	if (!rc)
 		return true;
 	if (rc == PROV_EEXIST) {
-		struct prov_result r = { .outcome = PROV_OUTCOME_DONE,
-			.note = "not sent: a later event of this account was carried out" };
-		finish(ch, d, j->id, j->type, &r);
+		struct prov_result r = { .outcome = PROV_OUTCOME_DONE, .note = superseded };
+		finish(p, ch, d, j->id, j->type, &r);
 		return true;
 	}
 	if (rc == PROV_EINVAL && j) { /* this program cannot be run: a failed attempt like others */
 		struct prov_result r = { 0 };
 		prov_result_fail(&r, "%s", err.text);
-		finish(ch, d, j->id, j->type, &r);
+		finish(p, ch, d, j->id, j->type, &r);
 		return true;
 	}
 	prov_log(LOG_ERR, "event=start-failed connector=%s seq=%llu text=\"%s\"", ch->name,
@@ -320,7 +325,7 @@ static void take_result(struct provd *p, struct job *j, const struct prov_result
 	else if (j->cut && r->outcome != PROV_OUTCOME_DONE)
 		prov_queue_put_back(j->ch->q, j->d, provd_wall());
 	else
-		finish(j->ch, j->d, j->id, j->type, r);
+		finish(p, j->ch, j->d, j->id, j->type, r);
 }
 
 void provd_jobs_poll(struct provd *p)

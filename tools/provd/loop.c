@@ -21,6 +21,8 @@
 #include "daemon.h"
 #include "log.h"
 #include "metrics.h"
+#include "reports.h"
+#include "telling.h"
 
 #define LOOK_EVERY 30000
 #define TIDY_EVERY 5000
@@ -54,7 +56,7 @@ static void look(struct provd *p)
 	struct prov_error err = { 0 };
 	struct prov_kv_txn *t = NULL;
 	struct prov_val suffix = { NULL, 0 };
-	uint64_t generation = 0, last = 0, noted = 0;
+	uint64_t generation = 0, last = 0, noted = 0, reported = 0;
 
 	p->look_at = provd_monotonic() + LOOK_EVERY;
 	int rc = prov_kv_begin(prov_statedir_kv(p->state), false, &t, &err);
@@ -62,6 +64,8 @@ static void look(struct provd *p)
 		prov_outbox_last(t, &last);
 		prov_meta_get64(t, "outbox", &noted); /* counts trimmed ones, too */
 		rc = prov_meta_get64(t, "policy", &generation);
+		if (!rc)
+			rc = prov_reports_noted(t, &reported);
 		if (!rc && !prov_meta_get(t, "suffix", &suffix))
 			snprintf(p->own_suffix, sizeof(p->own_suffix), "%.*s", (int)suffix.len,
 				suffix.data);
@@ -75,6 +79,7 @@ static void look(struct provd *p)
 	if (generation != p->generation)
 		p->reload = true;
 	p->generation = generation;
+	p->reported = reported;
 	p->last = last > noted ? last : noted;
 	for (size_t i = 0; i < p->nchannel; i++)
 		p->channel[i]->at_end = false;
@@ -301,5 +306,6 @@ int provd_loop(struct provd *p, struct prov_error *err)
 	}
 	provd_jobs_free(p);
 	provd_channels_save(p, true);
+	provd_reports_saved(p);
 	return rc;
 }

@@ -12,6 +12,7 @@
 
 #include "body.h"
 #include "log.h"
+#include "reports.h"
 
 struct load {
 	struct prov_queue *q;
@@ -131,11 +132,7 @@ static int save_all(struct prov_kv_txn *t, const struct prov_progress_item *item
 	return rc;
 }
 
-/*
- * Run work() in a write transaction; once more after the map was grown, when that was
- * what failed.
- */
-static int write_rows(struct prov_delivery_env *d, int (*work)(struct prov_kv_txn *t, void *ctx),
+int prov_progress_write(struct prov_delivery_env *d, int (*work)(struct prov_kv_txn *t, void *ctx),
 	void *ctx, struct prov_error *err)
 {
 	struct prov_kv *kv = prov_delivery_kv(d);
@@ -146,13 +143,15 @@ static int write_rows(struct prov_delivery_env *d, int (*work)(struct prov_kv_tx
 		if (rc)
 			return rc;
 		rc = work(t, ctx);
-		if (rc)
-			prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
-		else
+		if (!rc)
 			rc = prov_kv_commit(&t, err);
+		else if (!err || !*err->text)
+			prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
 		prov_kv_abort(&t);
 		if (rc != PROV_EFULL || round || prov_kv_grow(kv, err))
 			break;
+		if (err)
+			memset(err, 0, sizeof(*err));
 	}
 	return rc;
 }
@@ -160,19 +159,24 @@ static int write_rows(struct prov_delivery_env *d, int (*work)(struct prov_kv_tx
 struct save_items {
 	const struct prov_progress_item *item;
 	size_t n;
+	const struct prov_progress_reports *reports; /* or NULL */
 };
 
 static int save_items(struct prov_kv_txn *t, void *ctx)
 {
 	const struct save_items *s = ctx;
-	return save_all(t, s->item, s->n);
+	const struct prov_progress_reports *r = s->reports;
+	int rc = save_all(t, s->item, s->n);
+	for (size_t i = 0; !rc && r && i < r->n; i++)
+		rc = prov_reports_put(t, r->noted, r->record[i]);
+	return rc || !r ? rc : prov_reports_trim(t, r->noted);
 }
 
 int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_item *item, size_t n,
-	struct prov_error *err)
+	const struct prov_progress_reports *reports, struct prov_error *err)
 {
-	struct save_items s = { item, n };
-	int rc = n ? write_rows(d, save_items, &s, err) : 0;
+	struct save_items s = { item, n, reports };
+	int rc = n || (reports && reports->n) ? prov_progress_write(d, save_items, &s, err) : 0;
 	for (size_t i = 0; !rc && i < n; i++)
 		prov_queue_saved(item[i].q);
 	return rc;
@@ -197,7 +201,7 @@ int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uin
 	if (rc && rc != PROV_ENOENT)
 		return prov_error_set(err, rc, "cursor of %s: %s", connector, prov_strerror(rc));
 	snprintf(name, sizeof(name), "%s", connector);
-	return rc ? write_rows(d, begin_at_zero, name, err) : 0;
+	return rc ? prov_progress_write(d, begin_at_zero, name, err) : 0;
 }
 
 struct waiting {
@@ -232,16 +236,15 @@ static int forget(struct prov_kv_txn *t, void *ctx)
 int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err)
 {
 	struct waiting w = { .connector = connector };
-	return write_rows(d, forget, &w, err);
+	return prov_progress_write(d, forget, &w, err);
 }
 
 /* What an admin asks for, and what it came to. */
-struct change {
+struct retry {
 	const char *connector;
 	struct prov_queue *q;
 	uint64_t seq; /* 0: all */
 	int64_t now;
-	const char *reason; /* NULL: retry */
 	unsigned n;
 	size_t nrow, room;
 	struct prov_delivery *row;
@@ -249,19 +252,14 @@ struct change {
 	bool seen;
 };
 
-static bool fits(const struct change *c, const struct prov_delivery *d)
-{
-	return d->state == PROV_D_PARKED || (!c->reason && d->state == PROV_D_DEFERRED);
-}
-
 static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
 {
-	struct change *c = ctx;
+	struct retry *c = ctx;
 	(void)connector;
 	if (c->seq && d->seq != c->seq)
 		return 0;
 	c->seen = true;
-	if (!fits(c, d)) {
+	if (d->state != PROV_D_PARKED && d->state != PROV_D_DEFERRED) {
 		c->other = d->state;
 		return 0;
 	}
@@ -277,60 +275,39 @@ static int collect(void *ctx, const char *connector, const struct prov_delivery 
 	return 0;
 }
 
-static int change_rows(struct prov_kv_txn *t, void *ctx)
+static int retry_rows(struct prov_kv_txn *t, void *ctx)
 {
-	struct change *c = ctx;
+	struct retry *c = ctx;
 	c->nrow = c->n = 0;
 	int rc = prov_delivery_each(t, c->connector, collect, c);
 	for (size_t i = 0; !rc && i < c->nrow; i++) {
 		struct prov_delivery *d = &c->row[i];
 		c->n++;
-		if (c->reason) {
-			d->state = PROV_D_DROPPED;
-			d->last = c->now;
-			snprintf(d->error, sizeof(d->error), "dropped: %s", c->reason);
-			prov_log_clean(d->error);
-		} else if (d->state == PROV_D_DEFERRED && !prov_queue_retry(c->q, d->seq, c->now)) {
+		if (d->state == PROV_D_DEFERRED && !prov_queue_retry(c->q, d->seq, c->now))
 			continue; /* the queue writes it */
-		} else {
-			d->attempts = d->state == PROV_D_PARKED ? 0 : d->attempts;
-			d->first = d->state == PROV_D_PARKED ? 0 : d->first;
-			d->next = 0;
-			d->state = PROV_D_READY;
-		}
+		d->attempts = d->state == PROV_D_PARKED ? 0 : d->attempts;
+		d->first = d->state == PROV_D_PARKED ? 0 : d->first;
+		d->next = 0;
+		d->state = PROV_D_READY;
 		rc = prov_delivery_put(t, c->connector, d);
 	}
 	return rc;
 }
 
-static int change(struct prov_delivery_env *d, struct change *c, unsigned *n,
-	struct prov_error *err)
-{
-	int rc = write_rows(d, change_rows, c, err);
-	free(c->row);
-	*n = rc ? 0 : c->n;
-	if (rc || c->n || !c->seq)
-		return rc;
-	if (c->seen)
-		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
-			c->connector, (unsigned long long)c->seq,
-			prov_delivery_state_name(c->other));
-	return prov_error_set(err, PROV_ENOENT, "%s: event %llu is neither parked nor deferred",
-		c->connector, (unsigned long long)c->seq);
-}
-
 int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
 	uint64_t seq, int64_t now, unsigned *n, struct prov_error *err)
 {
-	struct change c = { .connector = connector, .q = q, .seq = seq, .now = now };
-	return change(d, &c, n, err);
-}
-
-int prov_progress_drop(struct prov_delivery_env *d, const char *connector, uint64_t seq,
-	const char *reason, int64_t now, unsigned *n, struct prov_error *err)
-{
-	struct change c = { .connector = connector, .seq = seq, .now = now, .reason = reason };
-	return change(d, &c, n, err);
+	struct retry c = { .connector = connector, .q = q, .seq = seq, .now = now };
+	int rc = prov_progress_write(d, retry_rows, &c, err);
+	free(c.row);
+	*n = rc ? 0 : c.n;
+	if (rc || c.n || !seq)
+		return rc;
+	if (c.seen)
+		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
+			connector, (unsigned long long)seq, prov_delivery_state_name(c.other));
+	return prov_error_set(err, PROV_ENOENT, "%s: event %llu is neither parked nor deferred",
+		connector, (unsigned long long)seq);
 }
 
 static int count_row(void *ctx, const char *connector, const struct prov_delivery *d)

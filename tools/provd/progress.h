@@ -2,7 +2,7 @@
  * progress.h - a connector's queue and the delivery environment, kept in step.
  *
  * Owns: loading rows into a queue, scanning the outbox into it, saving what became of
- * events, and an admin's retry and drop. Never delivers. No transaction outlives a
+ * events, and an admin's retry. Never delivers. No transaction outlives a
  * call. A failed save leaves the queue as it is: save again later.
  */
 #ifndef PROVD_PROGRESS_H
@@ -30,21 +30,29 @@ int prov_progress_load(struct prov_delivery_env *d, const char *connector, struc
 int prov_progress_scan(struct prov_kv *state, const char *connector, const struct prov_connector *c,
 	struct prov_queue *q, unsigned most, int64_t now, bool *end, struct prov_error *err);
 
-/* Write down what became of the events of several queues, in one transaction. */
+/* Write down what became of the events of several queues, in one transaction, with what the
+ * trail shall say of it. */
 struct prov_progress_item {
 	const char *connector;
 	struct prov_queue *q;
 };
+struct prov_progress_reports {
+	size_t n;
+	char *const *record;
+	uint64_t noted; /* rows that the trail has; they go */
+};
 int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_item *item, size_t n,
-	struct prov_error *err);
+	const struct prov_progress_reports *reports, struct prov_error *err);
 
-/* An admin: seq 0 means all that fit. *n: how many. Retry takes parked events (load
- * them afterwards) and deferred ones; drop takes parked ones only and keeps the reason
- * in the row. */
+/* An admin wants parked events (load them afterwards) and deferred ones tried now; seq 0: all of
+ * them. *n: how many. */
 int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
 	uint64_t seq, int64_t now, unsigned *n, struct prov_error *err);
-int prov_progress_drop(struct prov_delivery_env *d, const char *connector, uint64_t seq,
-	const char *reason, int64_t now, unsigned *n, struct prov_error *err);
+
+/* Run work() in a write transaction; once more after the map was grown, when that was what
+ * failed: so work() may run twice. A text that it left in err is kept. */
+int prov_progress_write(struct prov_delivery_env *d, int (*work)(struct prov_kv_txn *t, void *ctx),
+	void *ctx, struct prov_error *err);
 
 struct prov_progress_counts {
 	uint64_t ready, deferred, parked, dropped;
