@@ -130,15 +130,16 @@ int prov_report_take(const char *record, size_t len, uint64_t sequence, char **e
 	json_t *o = json_loadb(record, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *op = json_string_value(json_object_get(o, "op"));
 	json_t *ev = json_object_get(o, "event");
+	bool import = op && strcmp(op, OP_IMPORT) == 0;
 	int rc = 0;
 
 	*event = NULL;
-	if (!op || (strcmp(op, OP_DELIVERY) != 0 && strcmp(op, OP_IMPORT) != 0) ||
+	if ((!import && (!op || strcmp(op, OP_DELIVERY) != 0)) ||
 		!json_is_string(json_object_get(o, "id")))
 		rc = prov_error_set(err, PROV_ECORRUPT, "not a report");
-	else if (strcmp(op, OP_IMPORT) == 0 && lacks(ev))
+	else if (import && lacks(ev))
 		rc = prov_error_set(err, PROV_ECORRUPT, "an import without an event");
-	if (rc == 0 && strcmp(op, OP_IMPORT) == 0) {
+	if (rc == 0 && import) {
 		snprintf(seq, sizeof(seq), "%020llu", (unsigned long long)sequence);
 		json_object_set_new(ev, "sequence", json_string(seq));
 		json_object_set_new(ev, "imported", json_true());

@@ -24,12 +24,12 @@ struct prov_accounts {     /* one provision-accounts URL, parsed */
 	Filter *filter; /* NULL: any */
 };
 
-struct prov_snapshot; /* snapshot.h */
-struct prov_capture;  /* capture.h */
-struct prov_relay;    /* relay.h */
+struct prov_snapshot;   /* snapshot.h */
+struct prov_capture;    /* capture.h */
+struct prov_relay;      /* relay.h */
 struct prov_background; /* background.h */
-struct prov_sessions; /* session.h */
-struct prov_monitor;  /* monitor.h */
+struct prov_sessions;   /* session.h */
+struct prov_monitor;    /* monitor.h */
 
 struct prov_instance {
 	slap_overinst *on;

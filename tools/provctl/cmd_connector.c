@@ -67,10 +67,11 @@ static int add_row(struct listing *l, char *const *v, bool off, const json_t *d)
 	static const char *const number[] = { "lag", "ready", "deferred", "parked", "delivered",
 		"failed" };
 	enum { NUMBERS = sizeof(number) / sizeof(number[0]) };
-	char n[NUMBERS][24], state[80];
+	char n[NUMBERS][24], state[80], rate[24];
 	for (size_t i = 0; i < NUMBERS; i++)
 		snprintf(n[i], sizeof(n[i]), "%lld",
 			(long long)json_integer_value(json_object_get(d, number[i])));
+	snprintf(rate, sizeof(rate), "%.1f/s", json_number_value(json_object_get(d, "rate")));
 	const char *until = text_of(d, "throttledUntil");
 	snprintf(state, sizeof(state), "%.20s%s%.30s",
 		d             ? text_of(d, "state")
@@ -80,7 +81,7 @@ static int add_row(struct listing *l, char *const *v, bool off, const json_t *d)
 	const char *trouble =
 		d && *text_of(d, "problem") ? text_of(d, "problem") : text_of(d, "lastError");
 	const char *cell[] = { v[0], v[1], state, d ? n[0] : "", d ? n[1] : "", d ? n[2] : "",
-		d ? n[3] : "", d ? n[4] : "", d ? n[5] : "", v[3], trouble };
+		d ? n[3] : "", d ? n[4] : "", d ? rate : "", d ? n[5] : "", v[3], trouble };
 	return prov_table_add(l->table, cell);
 }
 
@@ -122,7 +123,7 @@ static int list(struct ctl *c)
 {
 	static const char *const attrs[] = { LDAP_ALL_USER_ATTRIBUTES, NULL };
 	static const char *const head[] = { "CONNECTOR", "TYPE", "STATE", "LAG", "READY",
-		"DEFERRED", "PARKED", "DONE", "FAILED", "TARGET", "LAST ERROR" };
+		"DEFERRED", "PARKED", "DONE", "RATE", "FAILED", "TARGET", "LAST ERROR" };
 	struct prov_error err = { 0 };
 	struct listing l = { .c = c };
 	int st = ctl_site(c);

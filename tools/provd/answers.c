@@ -55,7 +55,7 @@ static json_t *channel_status(const struct provd *p, const struct channel *ch)
 
 	prov_progress_count(p->delivery, ch->name, &rows, &err);
 	return json_pack(
-		"{s:s,s:s,s:s?,s:s?,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:o,s:o,s:s?}",
+		"{s:s,s:s,s:s?,s:s?,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:i,s:o,s:o,s:s?}",
 		"name", ch->name, "state", state_name(ch, &q), "type",
 		ch->conn && ch->conn->c ? ch->conn->c->type : NULL, "problem",
 		ch->conn && *ch->conn->problem ? ch->conn->problem : NULL, "cursor",
@@ -64,7 +64,8 @@ static json_t *channel_status(const struct provd *p, const struct channel *ch)
 		"lag", (json_int_t)(p->last > passed ? p->last - passed : 0), "ready",
 		(json_int_t)q.ready, "inFlight", (json_int_t)q.in_flight, "deferred",
 		(json_int_t)q.deferred, "parked", (json_int_t)rows.parked, "dropped",
-		(json_int_t)rows.dropped, "delivered", (json_int_t)ch->delivered, "failed",
+		(json_int_t)rows.dropped, "delivered", (json_int_t)ch->delivered, "rate",
+		prov_rate_per_second(&ch->rate, provd_monotonic() / 1000), "failed",
 		(json_int_t)ch->failed, "failuresInARow", (int)q.failures, "throttledUntil",
 		time_or_null(q.held_until > provd_wall() ? q.held_until : 0), "lastSuccess",
 		time_or_null(ch->last_success), "lastError",

@@ -16,6 +16,7 @@
 #include "exec.h"
 #include "outbox.h"
 #include "queue.h"
+#include "rate.h"
 #include "state.h"
 #include "worker.h"
 
@@ -33,6 +34,7 @@ struct channel {
 	bool at_end;  /* all of the outbox that we know of was looked at */
 	bool listed;  /* scratch, while a new set is taken over */
 	uint64_t delivered, failed;
+	struct prov_rate rate; /* of deliveries; monotonic seconds */
 	int64_t last_success;
 	char last_error[256];
 	bool refused; /* the destination wants no more (HTTP 410): until its entry changes */
@@ -89,9 +91,9 @@ struct provd {
 	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
 	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
 	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
-	size_t nreport; /* records for the trail, not saved yet (telling.h) */
+	size_t nreport;   /* records for the trail, not saved yet (telling.h) */
 	char **report;
-	uint64_t reported; /* the newest that the trail has */
+	uint64_t reported;             /* the newest that the trail has */
 	struct provd_metrics *metrics; /* NULL: nobody wants them */
 	int64_t metrics_at;            /* monotonic ms: they may have changed; 0: not */
 	int64_t watchdog;              /* ms between two signs of life to systemd; 0: none wanted */

@@ -62,6 +62,7 @@ static void finish(struct provd *p, struct channel *ch, const struct prov_delive
 	provd_report_end(p, ch, d, type, r, r->note == superseded);
 	if (d->state == PROV_D_DONE) {
 		ch->delivered++;
+		prov_rate_count(&ch->rate, provd_monotonic() / 1000);
 		ch->last_success = provd_wall();
 		if (r->note)
 			snprintf(extra, sizeof(extra), " note=\"%s\"", r->note);
