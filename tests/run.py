@@ -175,12 +175,15 @@ def step_provd(count):
 
 
 def step_crash(count):
+    make("node-modules", count)
     pytest("crash", count, 600)
 
 
 def step_soak(count):
-    """The crash test for hours: PROV_CRASH_ROUNDS, 1000 unless set, and what it says as it goes."""
-    pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000")})
+    """The crash tests for hours: PROV_CRASH_ROUNDS and PROV_PROVD_KILLS, and what they say as they go."""
+    make("node-modules", count)
+    pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
+                                          "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000")})
 
 
 def main():

@@ -36,7 +36,9 @@ function declare(type, resource) {
         if (!all.has(r.id)) throw new SCIMMY.Types.Error(404, null, `no ${type} ${r.id}`);
         return all.get(r.id);
       }
-      return [...all.values()];
+      const name = r.filter?.[0]?.userName?.[1]; // caseExact is false for it: RFC 7643, 4.1.1
+      if (name) return [...all.values()].filter((u) => u.userName.toLowerCase() === name.toLowerCase());
+      return r.filter ? r.filter.match([...all.values()]) : [...all.values()];
     })
     .degress((r) => {
       if (!all.has(r.id)) throw new SCIMMY.Types.Error(404, null, `no ${type} ${r.id}`);

@@ -1,5 +1,6 @@
 // A receiver of webhooks: HTTPS, verified by the standardwebhooks package, one JSON line per
-// request on standard output. What it answers is read from the file BEHAVE at each request.
+// request on standard output, and a line {"answered":ID} before a good answer is sent. What it answers
+// is read from the file BEHAVE at each request; {"mix":["ok","reset",..]} takes one of these by chance.
 //
 // Usage: node webhook.mjs '{"cert":..,"key":..,"ca":..,"secret":"whsec_..","behave":FILE}'
 import { readFileSync, existsSync } from "node:fs";
@@ -30,6 +31,25 @@ function checkEd25519(body, headers) {
     verify(null, Buffer.from(text), key, Buffer.from(s.slice(4), "base64")));
 }
 
+const mixed = { ok: {}, hangup: { hangup: true }, reset: { reset: true }, error: { status: 500 },
+  slow: { delay: 300 }, refuse: { refuse: 300 } };
+
+function behaviour() {
+  const now = existsSync(o.behave) ? JSON.parse(readFileSync(o.behave, "utf8")) : {};
+  if (!now.mix) return now;
+  const fault = now.mix[Math.floor(Math.random() * now.mix.length)];
+  return { fault, ...mixed[fault] };
+}
+
+// Connections are cut and new ones refused for so many ms.
+function refuse(ms) {
+  const { port } = server.address() ?? {};
+  if (!port) return; // refuses already
+  server.close();
+  server.closeAllConnections();
+  setTimeout(() => server.listen(port, "127.0.0.1"), ms);
+}
+
 const server = createServer({
   cert: readFileSync(o.cert), key: readFileSync(o.key), ca: o.ca && readFileSync(o.ca),
   requestCert: !!o.ca, rejectUnauthorized: !!o.ca,
@@ -38,13 +58,14 @@ const server = createServer({
   req.setEncoding("utf8");
   req.on("data", (part) => { body += part; });
   req.on("end", () => {
-    const now = existsSync(o.behave) ? JSON.parse(readFileSync(o.behave, "utf8")) : {};
+    const now = behaviour();
     const line = { method: req.method, url: req.url, headers: req.headers, body,
       hmac: checkHmac(body, req.headers), ed25519: checkEd25519(body, req.headers),
-      connection: req.socket.remotePort,
+      connection: req.socket.remotePort, at: Date.now(), fault: now.fault,
       peer: req.socket.getPeerCertificate()?.subject?.UID ?? null };
     process.stdout.write(JSON.stringify(line) + "\n");
     // faults: closed without an answer, in the middle of one, byte by byte, without an end, not HTTP
+    if (now.refuse) return refuse(now.refuse);
     if (now.hangup) return req.socket.destroy();
     if (now.reset) {
       res.writeHead(200, { "Content-Length": "1000" });
@@ -68,10 +89,13 @@ const server = createServer({
     }
     if (now.garbage) return req.socket.end("\x00\x01 this is no HTTP\r\n\r\n");
     return setTimeout(() => {
+      if (!now.status || now.status < 300)
+        process.stdout.write(JSON.stringify({ answered: req.headers["webhook-id"] }) + "\n");
       res.writeHead(now.status ?? 200, now.headers ?? {});
       res.end("x".repeat(now.size ?? 0) + (now.text ?? ""));
     }, now.delay ?? 0);
   });
 });
 
-server.listen(o.port ?? 0, "127.0.0.1", () => process.stdout.write(JSON.stringify({ port: server.address().port }) + "\n"));
+server.once("listening", () => process.stdout.write(JSON.stringify({ port: server.address().port }) + "\n"));
+server.listen(o.port ?? 0, "127.0.0.1");

@@ -60,6 +60,19 @@ class State:
         return len(self.rows)
 
 
+class Delivery:
+    """What the delivery environment holds now: how far each connector has come."""
+
+    def __init__(self, directory):
+        raw = tables(Path(directory) / "delivery.mdb", ("cursor", "exception"))
+        self.cursor = {k.decode(): struct.unpack(">Q", v)[0] for k, v in raw["cursor"]}
+        self.rows = []  # what is not simply done: JSON of the row, with "connector" and "seq"
+        for k, v in raw["exception"]:
+            name, _, seq = k.partition(b"\0")
+            assert v[0] == 1, f"row {k!r}: version {v[0]}"
+            self.rows.append({**json.loads(v[1:]), "connector": name.decode(), "seq": struct.unpack(">Q", seq)[0]})
+
+
 def captured(directory):
     """Capture rows of a database (back-mdb's directory): {sequence: record}."""
     rows = tables(directory, ("provCapture",), subdir=True)["provCapture"]
