@@ -278,6 +278,27 @@ static void a_retry_by_hand_ignores_backoff_and_throttling(void **state)
 	prov_queue_free(&q);
 }
 
+static void quiet_that_was_asked_for_is_kept_whatever_else_succeeds(void **state)
+{
+	(void)state;
+	struct prov_queue *q = make(0, 4, 100);
+	add(q, 1, "a");
+	add(q, 2, "b");
+	add(q, 3, "c");
+	const struct prov_delivery *one = next(q, T0, 1), *two = next(q, T0, 2);
+	prov_queue_finish(q, one, PROV_OUTCOME_AGAIN, "HTTP 429", T0, 0);
+	prov_queue_hold(q, T0 + 60);
+	prov_queue_finish(q, two, PROV_OUTCOME_DONE, NULL, T0, 0); /* was under way already */
+	next(q, T0 + 59, 0);
+	assert_int_equal(prov_queue_due(q), T0 + 60);
+	assert_int_equal(prov_queue_count(q).held_until, T0 + 60);
+	prov_queue_hold(q, T0 + 50); /* the longer one counts */
+	next(q, T0 + 59, 0);
+	assert_non_null(prov_queue_next(q, T0 + 60));
+	assert_non_null(prov_queue_next(q, T0 + 60));
+	prov_queue_free(&q);
+}
+
 static void a_put_back_event_is_ready_again_and_not_counted(void **state)
 {
 	(void)state;
@@ -496,6 +517,7 @@ int main(void)
 		cmocka_unit_test(a_dead_destination_is_tried_with_one_event_at_a_time),
 		cmocka_unit_test(a_dead_destination_is_never_left_alone_for_long),
 		cmocka_unit_test(a_retry_by_hand_ignores_backoff_and_throttling),
+		cmocka_unit_test(quiet_that_was_asked_for_is_kept_whatever_else_succeeds),
 		cmocka_unit_test(a_put_back_event_is_ready_again_and_not_counted),
 		cmocka_unit_test(events_in_order_cost_no_rows),
 		cmocka_unit_test(the_cursor_passes_what_waits_by_giving_it_a_row),

@@ -44,12 +44,13 @@ struct prov_queue {
 	struct item *head, *tail;
 	struct subject *bucket[BUCKETS];
 	struct heap heap;
-	uint64_t cursor;   /* stored */
-	uint64_t offered;  /* handed out by the last save */
-	uint64_t passed;   /* looked at */
-	uint64_t touched;  /* highest sequence that ever ended or was deferred */
-	unsigned failures; /* in a row */
-	int64_t held_until;
+	uint64_t cursor;     /* stored */
+	uint64_t offered;    /* handed out by the last save */
+	uint64_t passed;     /* looked at */
+	uint64_t touched;    /* highest sequence that ever ended or was deferred */
+	unsigned failures;   /* in a row */
+	int64_t held_until;  /* throttled */
+	int64_t quiet_until; /* as the destination has asked: a success does not end it */
 	bool dirty;
 };
 
@@ -225,6 +226,11 @@ int prov_queue_add(struct prov_queue *q, const struct prov_delivery *d, bool sto
 	return rc;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static unsigned allowed(const struct prov_queue *q)
 {
 	return q->failures >= THROTTLE_AFTER ? 1 : q->limits.concurrency;
@@ -235,7 +241,7 @@ int64_t prov_queue_due(const struct prov_queue *q)
 	const struct heap_node *top = heap_top(&q->heap);
 	if (!top || q->in_flight >= allowed(q))
 		return INT64_MAX;
-	return top->due > q->held_until ? top->due : q->held_until;
+	return later(top->due, later(q->held_until, q->quiet_until));
 }
 
 const struct prov_delivery *prov_queue_next(struct prov_queue *q, int64_t now)
@@ -342,8 +348,7 @@ void prov_queue_finish(struct prov_queue *q, const struct prov_delivery *handle,
 
 void prov_queue_hold(struct prov_queue *q, int64_t until)
 {
-	if (until > q->held_until)
-		q->held_until = until;
+	q->quiet_until = later(q->quiet_until, until);
 }
 
 int prov_queue_retry(struct prov_queue *q, uint64_t seq, int64_t now)
@@ -353,7 +358,7 @@ int prov_queue_retry(struct prov_queue *q, uint64_t seq, int64_t now)
 		it = it->next;
 	if (!it || it->d.seq != seq || !it->subject)
 		return PROV_ENOENT;
-	q->held_until = 0;
+	q->held_until = q->quiet_until = 0;
 	if (it->in_flight)
 		return 0;
 	it->due = it->d.next = now;
@@ -366,7 +371,7 @@ struct prov_queue_counts prov_queue_count(const struct prov_queue *q)
 {
 	struct prov_queue_counts c = { .in_flight = q->in_flight,
 		.failures = q->failures,
-		.held_until = q->held_until };
+		.held_until = later(q->held_until, q->quiet_until) };
 	for (const struct item *it = q->head; it; it = it->next) {
 		if (!it->subject || it->in_flight)
 			continue;
