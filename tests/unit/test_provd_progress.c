@@ -366,6 +366,37 @@ static void a_destination_that_wants_no_more_is_remembered(void **state)
 	prov_kv_abort(&t);
 }
 
+static int know(struct place *p, const char *subject, uint64_t seq, const char *id,
+	struct prov_error *err)
+{
+	const struct prov_remote r = { seq, (int64_t)seq * 1000, prov_val_str(id) };
+	return prov_progress_remote(p->delivery, HR, subject, &r, err);
+}
+
+static void what_a_destination_knows_needs_room_that_is_made(void **state)
+{
+	struct place *p = *state;
+	struct prov_kv *kv = prov_delivery_kv(p->delivery);
+	struct prov_kv_txn *t = NULL;
+	struct prov_error err = { 0 };
+	struct prov_remote r = { 0 };
+	prov_kv_fail_after(kv, 1, PROV_EFULL); /* the map: it is made larger */
+	assert_int_equal(know(p, "s1", 5, "id-1", &err), 0);
+	prov_kv_fail_after(kv, 1, PROV_EIO);
+	assert_int_equal(know(p, "s1", 6, "id-2", &err), PROV_EIO);
+	assert_true(*err.text);
+	prov_kv_fail_after(kv, 0, 0);
+	assert_int_equal(know(p, "", 6, "id-2", &err), PROV_EINVAL);
+	assert_int_equal(know(p, "s1", 0, "id-3", &err), 0);
+	assert_int_equal(know(p, "s1", 4, "id-4", &err), 0);
+	assert_int_equal(prov_kv_begin(kv, false, &t, NULL), 0);
+	assert_int_equal(prov_remote_get(t, HR, "s1", &r), 0);
+	assert_int_equal(r.seq, 5); /* the newest that was carried out */
+	assert_int_equal(r.ms, 5000);
+	assert_true(prov_val_equal(r.id, prov_val_str("id-4")));
+	prov_kv_abort(&t);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
@@ -373,6 +404,7 @@ int main(void)
 		TEST(a_new_connector_gets_all_that_was_routed_to_it),
 		TEST(what_a_destination_knows_is_kept),
 		TEST(a_destination_that_wants_no_more_is_remembered),
+		TEST(what_a_destination_knows_needs_room_that_is_made),
 		TEST(a_window_full_of_events_is_filled_again_as_it_empties),
 		TEST(a_crash_loses_and_repeats_nothing_that_was_saved),
 		TEST(an_undecodable_row_is_parked_and_blocks_nobody),

@@ -12,6 +12,7 @@
 #include "body.h"
 #include "daemon.h"
 #include "log.h"
+#include "progress.h"
 #include "telling.h"
 #include "timefmt.h"
 #include "uuid.h"
@@ -160,31 +161,25 @@ static bool read_remote(struct provd *p, const struct job *j, struct prov_messag
 	return m->body.imported ? m->body.ms < r.ms : r.seq > j->d->seq;
 }
 
-static void keep_remote(struct provd *p, const struct job *j, const struct prov_result *r)
+/* What could not be written down counts as not done: trying again finds that nothing is to change. */
+static void keep_remote(struct provd *p, const struct job *j, struct prov_result *r)
 {
 	const struct prov_message *m = &j->parcel->message;
-	struct prov_kv_txn *t = NULL;
 	struct prov_error err = { 0 };
-	struct prov_remote now = { 0 };
-	if (!j->d || !j->conn->ops->keeps_accounts ||
-		(r->outcome != PROV_OUTCOME_DONE && !r->remote_known))
+	bool done = r->outcome == PROV_OUTCOME_DONE;
+	if (!j->d || !j->conn->ops->keeps_accounts || (!done && !r->remote_known))
 		return;
-	int rc = prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, &err);
+	const struct prov_remote now = { done ? j->d->seq : 0, done ? m->body.ms : 0,
+		prov_val_str(r->remote_known ? r->remote : m->remote) };
+	int rc = prov_progress_remote(p->delivery, j->ch->name, m->body.subject, &now, &err);
 	if (!rc)
-		(void)prov_remote_get(t, j->ch->name, m->body.subject, &now);
-	if (r->outcome == PROV_OUTCOME_DONE && j->d->seq > now.seq)
-		now.seq = j->d->seq;
-	if (r->outcome == PROV_OUTCOME_DONE && m->body.ms > now.ms)
-		now.ms = m->body.ms;
-	now.id = prov_val_str(r->remote_known ? r->remote : m->remote);
-	if (!rc)
-		rc = prov_remote_put(t, j->ch->name, m->body.subject, &now);
-	if (!rc)
-		rc = prov_kv_commit(&t, &err);
-	prov_kv_abort(&t);
-	if (rc) /* it is found again by a search */
-		prov_log(LOG_WARNING, "event=save-failed connector=%s text=\"remote id: %s\"",
-			j->ch->name, *err.text ? err.text : prov_strerror(rc));
+		return;
+	prov_log(LOG_WARNING, "event=save-failed connector=%s text=\"remote id: %s\"", j->ch->name,
+		err.text);
+	if (done && rc != PROV_EINVAL) {
+		prov_result_fail(r, "carried out, but not written down: %.180s", err.text);
+		r->outcome = PROV_OUTCOME_AGAIN;
+	}
 }
 
 /* Takes over the body when it starts. PROV_EEXIST: a later event was carried out already. */
@@ -311,7 +306,7 @@ static void job_dispose(struct job *j)
 	provd_connector_free(&j->conn);
 }
 
-static void take_result(struct provd *p, struct job *j, const struct prov_result *r)
+static void take_result(struct provd *p, struct job *j, struct prov_result *r)
 {
 	for (size_t i = 0; i < PROVD_TESTS && !j->d; i++)
 		if (!strcmp(p->test[i].id, j->id)) {

@@ -239,6 +239,29 @@ int prov_progress_reset(struct prov_delivery_env *d, const char *connector, stru
 	return prov_progress_write(d, forget, &w, err);
 }
 
+struct remote {
+	const char *connector, *subject;
+	struct prov_remote now;
+};
+
+static int put_remote(struct prov_kv_txn *t, void *ctx)
+{
+	const struct remote *r = ctx;
+	struct prov_remote new = r->now, old;
+	if (prov_remote_get(t, r->connector, r->subject, &old) == 0) {
+		new.seq = old.seq > new.seq ? old.seq : new.seq;
+		new.ms = old.ms > new.ms ? old.ms : new.ms;
+	}
+	return prov_remote_put(t, r->connector, r->subject, &new);
+}
+
+int prov_progress_remote(struct prov_delivery_env *d, const char *connector, const char *subject,
+	const struct prov_remote *now, struct prov_error *err)
+{
+	struct remote r = { connector, subject, *now };
+	return prov_progress_write(d, put_remote, &r, err);
+}
+
 /* What an admin asks for, and what it came to. */
 struct retry {
 	const char *connector;

@@ -44,6 +44,12 @@ struct prov_progress_reports {
 int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_item *item, size_t n,
 	const struct prov_progress_reports *reports, struct prov_error *err);
 
+/* Keep what is known of an account elsewhere: its id there, and that this event was carried out
+ * (seq and ms; 0: none was). The newest event counts, in whatever order they are told.
+ * PROV_EINVAL: nothing that could be kept. */
+int prov_progress_remote(struct prov_delivery_env *d, const char *connector, const char *subject,
+	const struct prov_remote *now, struct prov_error *err);
+
 /* An admin wants parked events (load them afterwards) and deferred ones tried now; seq 0: all of
  * them. *n: how many. */
 int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
