@@ -111,23 +111,27 @@ static void ask_directory(struct provd *p)
 		load_failed(p, &err);
 }
 
-static int take_answer(struct provd *p, struct prov_error *err)
+static void take_answer(struct provd *p)
 {
 	struct prov_error why = { 0 };
 	struct provd_connectors *set = NULL;
 	if (provd_loader_finish(p->loader, &set, &why)) {
 		load_failed(p, &why);
-		return 0;
+		return;
 	}
-	if (p->load_failures || !p->loaded)
-		prov_log(LOG_INFO, "event=loaded connectors=%zu", set->n);
-	p->load_failures = 0;
-	p->load_error[0] = 0;
-	p->loaded = true;
 	look(p); /* p->last must not be older than any cursor that a new channel meets */
-	int rc = provd_channels_take(p, set, err);
+	bool news = p->load_failures || !p->loaded;
+	p->loaded = true;
+	int rc = provd_channels_take(p, set, &why);
+	if (rc) { /* a new one's place could not be written down: it is asked for again */
+		load_failed(p, &why);
+	} else {
+		if (news)
+			prov_log(LOG_INFO, "event=loaded connectors=%zu", set->n);
+		p->load_failures = 0;
+		p->load_error[0] = 0;
+	}
 	provd_connectors_free(&set);
-	return rc;
 }
 
 static void cut(struct provd *p)
@@ -176,8 +180,9 @@ static int time_left(const struct provd *p)
 	int64_t now = provd_monotonic(), first = p->look_at;
 	int64_t t = provd_jobs_deadline(p);
 	first = t < first ? t : first;
-	first = p->tidy_at && p->tidy_at < first ? p->tidy_at : first;
-	first = p->save_at && p->save_at < first ? p->save_at : first;
+	int64_t save_due =
+		p->save_at ? p->save_at : p->tidy_at; /* tidying waits for saving to work */
+	first = save_due && save_due < first ? save_due : first;
 	if (p->reload && !provd_loader_busy(p->loader) && p->reload_at < first && !p->stopping)
 		first = p->reload_at;
 	if (p->stopping && p->stop_by < first)
@@ -246,7 +251,9 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 	if (fd[3].revents)
 		(void)eventfd_read(p->worker_fd, &ended);
 	prov_control_handle(p->control, fd + control, ncontrol);
-	return fd[2].revents ? take_answer(p, err) : 0;
+	if (fd[2].revents)
+		take_answer(p);
+	return 0;
 }
 
 /* Write down what changed; cursors that only passed events of others now and then. */
