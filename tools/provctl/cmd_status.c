@@ -4,7 +4,7 @@
  * Gathers one JSON object from the server, cn=monitor, the state directory and provd, and
  * prints it. What cannot be read (rights, no monitor, no state directory here) is left
  * out and said, and is no failure. Exit 1 when something needs an admin: a policy error,
- * parked events, deliveries that wait while provd does not run.
+ * parked events, deliveries that wait while provd does not run or cannot save its progress.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -166,13 +166,19 @@ static json_int_t number(const json_t *o, const char *name)
 	return json_is_string(v) ? strtoll(json_string_value(v), NULL, 10) : json_integer_value(v);
 }
 
+/* A provd that cannot write down what it did starts no delivery. */
+static bool cannot_save(const json_t *out)
+{
+	return json_is_false(json_object_get(json_object_get(out, "provd"), "saving"));
+}
+
 /* Does anything here want an admin? */
 static bool troubled(const json_t *out)
 {
 	const char *name;
 	json_t *lag;
 	bool running = json_is_true(json_object_get(json_object_get(out, "provd"), "running"));
-	if (*member(json_object_get(out, "monitor"), "PolicyError"))
+	if (*member(json_object_get(out, "monitor"), "PolicyError") || cannot_save(out))
 		return true;
 	json_object_foreach(json_object_get(out, "connectors"), name, lag)
 	{
@@ -262,8 +268,11 @@ static int print_text(const json_t *out)
 			line("checkpoint", "none yet");
 	}
 	if (json_is_true(json_object_get(provd, "running")))
-		line("provd", "running, process %lld, for %lld s", (long long)number(provd, "pid"),
-			(long long)number(provd, "uptime"));
+		line("provd", "running, process %lld, for %lld s%s",
+			(long long)number(provd, "pid"), (long long)number(provd, "uptime"),
+			cannot_save(out)
+				? "; it cannot save its progress and delivers nothing (is the disk full?)"
+				: "");
 	else if (provd)
 		line("provd", "not running");
 	json_array_foreach(json_object_get(out, "notes"), i, v)
@@ -314,7 +323,7 @@ const struct ctl_command cmd_status = {
 	"status",
 	"[options] status",
 	"server, policy, follow progress, backlog, trail, deliveries",
-	"\nExit status 1: a policy error, parked events, or events that wait without a provd.\n",
+	"\nExit status 1: a policy error, parked events, events that wait without a provd or for one that cannot save.\n",
 	NULL,
 	0,
 	run,
