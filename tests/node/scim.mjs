@@ -2,7 +2,8 @@
 // One JSON line per request on standard output. The file BEHAVE, read at each request, may make
 // it misbehave: {"status":N,"method":"PATCH","path":"/Users","times":n,"headers":{..}} answers
 // that instead; {"lie":true} takes writes and forgets them; {"deaf":true} ignores filters;
-// {"words":true} writes booleans as text; {"etag":true} has versions and wants If-Match.
+// {"words":true} writes booleans as text; {"etag":true} has versions and wants If-Match;
+// {"fault":"hang"|"reset"|"drip"|"nonsense"|"endless"|"late","method":..,"path":..} is broken in that way.
 //
 // GET /dump gives all there is, POST /seed puts a user in, past the protocol.
 import { readFileSync, existsSync, writeFileSync } from "node:fs";
@@ -48,15 +49,39 @@ function declare(type, resource) {
 declare("User", SCIMMY.Resources.User.extend(SCIMMY.Schemas.EnterpriseUser, false));
 declare("Group", SCIMMY.Resources.Group);
 
+// True: the request goes no further.
+function broken(fault, req, res, next) {
+  const { socket } = req;
+  if (fault === "hang") return true;
+  if (fault === "late") setTimeout(next, 1500);
+  if (fault === "nonsense") res.status(200).type("application/scim+json").send('{"schemas":[,"Resources"');
+  if (fault === "reset") {
+    res.writeHead(200, { "Content-Type": "application/scim+json", "Content-Length": "1000" });
+    res.write('{"schemas":');
+    setTimeout(() => socket.destroy(), 50);
+  }
+  if (fault === "drip") {
+    res.writeHead(200, { "Content-Type": "application/scim+json" });
+    const timer = setInterval(() => (res.destroyed ? clearInterval(timer) : res.write(" ")), 100);
+  }
+  if (fault === "endless") {
+    res.writeHead(200, { "Content-Type": "application/scim+json" });
+    const pour = () => { while (!res.destroyed && res.write(" ".repeat(65536))); };
+    res.on("drain", pour);
+    pour();
+  }
+  return true;
+}
+
 const app = express();
 app.use((req, res, next) => {
   const how = req.path.startsWith("/scim/") ? behave() : {}; // what the test asks itself is answered truly
   process.stdout.write(JSON.stringify({ method: req.method, url: req.url, headers: req.headers,
     connection: req.socket.remotePort, peer: req.socket.getPeerCertificate?.()?.subject?.UID ?? null }) + "\n");
   if (how.deaf) req.url = req.url.replace(/\?filter=[^&]*/, "");
-  const match = how.status && (!how.method || how.method === req.method) &&
-    (!how.path || req.path.startsWith("/scim" + how.path)) && (how.times ?? 1) > 0;
-  if (match) {
+  const match = (!how.method || how.method === req.method) && (!how.path || req.path.startsWith("/scim" + how.path));
+  if (how.fault && match && broken(how.fault, req, res, next)) return undefined;
+  if (how.status && match && (how.times ?? 1) > 0) {
     writeFileSync(o.behave, JSON.stringify({ ...how, times: (how.times ?? 1) - 1 }));
     return res.status(how.status).set(how.headers ?? {}).json({
       schemas: ["urn:ietf:params:scim:api:messages:2.0:Error"], status: String(how.status), detail: how.detail });
