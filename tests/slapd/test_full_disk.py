@@ -7,15 +7,17 @@ import signal
 import subprocess
 from pathlib import Path
 
+import ldap
 import pytest
 
 from delivered import check_progress
 from harness import stays, wait_until
+from ldapclient import refused
 from statedb import Delivery
 from test_provd import Receiver, ask, status, wait_state
 from test_scim import TOKEN, Scim
 from test_scim import connect as scim_connect
-from test_state_dir import mounted
+from test_state_dir import BACKLOG, mounted
 
 LONG = "no room for this account in the system that is connected here, please try again " * 2
 GATE = 'while [ ! -f "$d/go" ]; do sleep 0.02; done; '
@@ -207,3 +209,31 @@ def test_a_connector_that_is_made_while_the_disk_is_full_waits_for_room(s, disk)
     for r in (hook, late[0], late[59]):
         r.wait(1, 40)
         assert r.uids() == ["ann"]
+
+
+def test_when_the_trail_has_no_room_writes_are_refused_in_the_end_and_go_on_later(make_slapd):
+    s = make_slapd(start=False, debug="none", database=[("dbnosync", "olcDbNoSync", "TRUE")])
+    s.expect_log("provision: relay: state=", "")
+    disk = Disk(s, "64m")
+    try:
+        s.start()
+        s.account("ann")
+        s.wait_relayed()
+        disk.fill()
+        done, pid = 0, s.process.pid
+        with refused(ldap.UNWILLING_TO_PERFORM, "state directory"):
+            while done < BACKLOG + 2000:
+                s.set("ann", title=str(done))
+                done += 1
+        assert BACKLOG <= done < BACKLOG + 1000, "what the trail still had room for, and as many rows as may wait"
+        assert "No space left" in s.monitor().one("provMonitorInfo")
+        used = cpu(pid)
+        stays(lambda: s.person("ann").one("title") == str(done - 1), 2, "reads go on", every=0.5)
+        assert cpu(pid) - used < 0.25, "it does not turn round and round"
+        disk.make_room()
+        wait_until(lambda: s.monitor().one("provMonitorBacklog") == "0", 60, "everything is in the trail")
+        s.set("ann", title="after")
+        assert s.state_now().chain() == done + 2
+        s.stop()
+    finally:
+        disk.gone()
