@@ -59,7 +59,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench bench-delivery \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -82,7 +82,8 @@ help:
 	@echo "make check-crash  slapd and provd killed under load (PROV_CRASH_ROUNDS=100, PROV_PROVD_KILLS=1000 for more)"
 	@echo "make check-soak   the crash tests, 1000 kills of slapd and 2000 of provd (not part of make test)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
-	@echo "make bench        one table: bare slapd, the stock stack, this overlay"
+	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
+	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
 	@echo "make clean        remove what was built, keep slapd's source (clean-all: everything)"
 	@echo "LDAP_SRC= LDAP_BUILD= name another configured OpenLDAP tree (2.5, 2.6); SLAPD= its slapd"
@@ -234,8 +235,23 @@ build/bench/load: tests/bench/load.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< -lldap -llber -lpthread
 
-bench: all build/bench/load
-	@$(PYTHON) tests/bench/run
+build/bench/sink: tests/bench/sink.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+build/bench/post: tests/bench/post.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< -lcurl -lpthread
+
+build/bench/fill: tests/bench/fill.c build/libstore.a build/libcore.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(INC_store) -o $@ $^ $(LIBS_store)
+
+bench: all build/bench/load bench-delivery
+	@$(PYTHON) -B tests/bench/run
+
+bench-delivery: all build/bench/sink build/bench/post build/bench/fill
+	@$(PYTHON) -B tests/bench/delivery
 
 # for scripts/lint.sh: the flags that files of DIR are compiled with
 includes:
