@@ -23,9 +23,13 @@
 #define TRIM_MOST 4096
 #define REPORTS_EVERY 2 /* s: how often deliveries are asked for what the trail shall say */
 #define REPORTS_MOST 1024
-/* Under load a batch begins at most this often, so that its fsync does not compete with
- * every commit of the database; a change after a pause is taken at once. */
+/* Under load batches keep apart, so that their fsync does not compete with every commit of the
+ * database: the longer, the more rows the last one had and the longer it took. So a few hundred
+ * writes a second are taken as they come, and more than APART_ROW_NS allows for soon come
+ * together. */
 #define APART_NS 50000000L
+#define APART_ROW_NS 2000000L
+#define APART_TIMES 2
 
 struct prov_relay {
 	struct prov_instance *pi;
@@ -40,7 +44,8 @@ struct prov_relay {
 	uint64_t policy_seen;
 	uint64_t since_checkpoint, since_trim;
 	time_t last_checkpoint, last_reports;
-	struct timespec last_batch; /* monotonic */
+	int64_t batch_began, batch_ended; /* monotonic ns */
+	int64_t batch_rows;
 	unsigned pause;
 };
 
@@ -316,8 +321,17 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 		return rc;
 	prov_capture_set_relayed(c, b.last);
 	prov_wake_send(r->pi->state_dir);
+	r->batch_rows += b.n;
 	*more = b.n == BATCH;
 	return 0;
+}
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* Everything there is now. 0, or the failure that the caller waits out. */
@@ -327,6 +341,8 @@ static int relay_all(struct prov_relay *r)
 	bool more = true;
 	int rc = 0;
 
+	r->batch_began = monotonic_ns();
+	r->batch_rows = 0;
 	if (!r->state)
 		rc = open_state(r, &err);
 	while (rc == 0 && more) {
@@ -362,15 +378,14 @@ static void wait_for_work(struct prov_relay *r, unsigned seconds)
 
 static void keep_apart(struct prov_relay *r)
 {
-	struct timespec now, rest = { 0, 0 };
+	int64_t took = APART_TIMES * (r->batch_ended - r->batch_began);
+	int64_t apart = r->batch_rows * APART_ROW_NS;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	long gone = (now.tv_sec - r->last_batch.tv_sec > 1)
-		? APART_NS
-		: (now.tv_sec - r->last_batch.tv_sec) * 1000000000L + now.tv_nsec -
-			r->last_batch.tv_nsec;
-	if (gone >= 0 && gone < APART_NS) {
-		rest.tv_nsec = APART_NS - gone;
+	apart = took > apart ? took : apart;
+	apart = apart < APART_NS ? apart : APART_NS;
+	int64_t left = apart - (monotonic_ns() - r->batch_ended);
+	if (left > 0) {
+		const struct timespec rest = { 0, (long)left };
 		nanosleep(&rest, NULL);
 	}
 }
@@ -390,7 +405,7 @@ static void *relay_main(void *arg)
 	while (!stopping(r)) {
 		keep_apart(r);
 		int rc = relay_all(r);
-		clock_gettime(CLOCK_MONOTONIC, &r->last_batch);
+		r->batch_ended = monotonic_ns();
 		if (rc == 0) {
 			r->pause = 0;
 			/* woken by writes; reports and checkpoints come without one */
