@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "kv_backend.h"
@@ -200,6 +202,28 @@ static int l_grow(void *env, struct prov_error *err)
 	return 0;
 }
 
+/* LMDB does not tell where its map is, and which device the kernel names here depends on the
+ * file system: known by the number of the file and the end of its name. */
+static void l_release(void *env)
+{
+	struct lmdb_env *e = env;
+	unsigned long from = 0, to = 0, inode = 0;
+	char line[4352];
+	const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
+	FILE *f = e->readonly ? fopen("/proc/self/maps", "re") : NULL;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *end = strrchr(line, '/');
+		line[strcspn(line, "\n")] = '\0';
+		if (end && !strcmp(end + 1, name) &&
+			sscanf(line, "%lx-%lx %*s %*x %*s %lu", &from, &to, &inode) == 3 &&
+			inode == e->ino)
+			(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	if (f)
+		fclose(f);
+}
+
 static void forget(struct lmdb_env *e)
 {
 	pthread_mutex_lock(&open_mutex);
@@ -223,7 +247,8 @@ static void l_close(void *env)
 }
 
 static const struct prov_kv_ops lmdb_ops = { l_begin, l_commit, l_abort, l_get, l_put, l_del,
-	l_count, l_cursor_open, l_cursor_seek, l_cursor_next, l_cursor_close, l_grow, l_close };
+	l_count, l_cursor_open, l_cursor_seek, l_cursor_next, l_cursor_close, l_grow, l_release,
+	l_close };
 
 static bool already_open(struct lmdb_env *e)
 {

@@ -37,6 +37,10 @@ int prov_kv_open(const char *path, const char *const *tables, size_t map_bytes, 
 /* The same interface in memory. */
 int prov_kv_open_memory(const char *const *tables, struct prov_kv **out, struct prov_error *err);
 int prov_kv_grow(struct prov_kv *kv, struct prov_error *err);
+/* A file that is read through counts as this process's memory, page by page, until this is
+ * called; then it is the kernel's cache alone. Cheap to read again. Only of an environment that
+ * is open for reading; of another, nothing happens. */
+void prov_kv_release(struct prov_kv *kv);
 void prov_kv_close(struct prov_kv **kv);
 
 int prov_kv_begin(struct prov_kv *kv, bool write, struct prov_kv_txn **out, struct prov_error *err);

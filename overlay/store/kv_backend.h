@@ -24,6 +24,7 @@ struct prov_kv_ops {
 	int (*cursor_next)(void *cur, struct prov_val *k, struct prov_val *v);
 	void (*cursor_close)(void *cur);
 	int (*grow)(void *env, struct prov_error *err);
+	void (*release)(void *env); /* NULL: nothing to release */
 	void (*close)(void *env);
 };
 

@@ -54,6 +54,12 @@ int prov_kv_grow(struct prov_kv *kv, struct prov_error *err)
 	return kv->ops->grow(kv->env, err);
 }
 
+void prov_kv_release(struct prov_kv *kv)
+{
+	if (kv->ops->release)
+		kv->ops->release(kv->env);
+}
+
 void prov_kv_fail_after(struct prov_kv *kv, unsigned n, int code)
 {
 	kv->fail_in = n;

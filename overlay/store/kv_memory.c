@@ -274,7 +274,8 @@ static void m_close(void *env)
 }
 
 static const struct prov_kv_ops memory_ops = { m_begin, m_commit, m_abort, m_get, m_put, m_del,
-	m_count, m_cursor_open, m_cursor_seek, m_cursor_next, m_cursor_close, m_grow, m_close };
+	m_count, m_cursor_open, m_cursor_seek, m_cursor_next, m_cursor_close, m_grow, NULL,
+	m_close };
 
 int prov_kv_open_memory(const char *const *tables, struct prov_kv **out, struct prov_error *err)
 {

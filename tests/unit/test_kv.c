@@ -278,6 +278,67 @@ static void bad_files_are_named(void **state)
 	unlink(path);
 }
 
+static size_t file_pages_kb(void)
+{
+	char line[256];
+	size_t kb = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "RssFile: %zu", &kb);
+	fclose(f);
+	return kb;
+}
+
+static size_t read_through(struct prov_kv_txn *t, struct prov_val *any)
+{
+	struct prov_kv_cursor *c = NULL;
+	struct prov_val k, v;
+	size_t sum = 0;
+
+	assert_int_equal(prov_kv_cursor_open(t, 0, &c), 0);
+	for (int rc = prov_kv_cursor_seek(c, prov_val_str(""), &k, &v); rc == 0;
+		rc = prov_kv_cursor_next(c, &k, &v)) {
+		for (size_t i = 0; i < v.len; i += 64)
+			sum += (unsigned char)v.data[i];
+		*any = v;
+	}
+	prov_kv_cursor_close(&c);
+	return sum;
+}
+
+static void what_was_read_is_no_memory_of_ours_once_released(void **state)
+{
+	static char text[3000];
+	struct place *p = *state;
+	struct prov_kv_txn *t = NULL;
+	struct prov_val any = { NULL, 0 };
+	unsigned char key[8];
+
+	memset(text, 'x', sizeof(text));
+	while (prov_kv_grow(p->kv, NULL) == 0)
+		;
+	assert_int_equal(prov_kv_begin(p->kv, true, &t, NULL), 0);
+	for (uint64_t i = 0; i < 5000; i++) {
+		prov_be64_put(key, i);
+		assert_int_equal(prov_kv_put(t, 0, (struct prov_val){ (char *)key, 8 },
+					 (struct prov_val){ text, sizeof(text) }),
+			0);
+	}
+	assert_int_equal(prov_kv_commit(&t, NULL), 0);
+	prov_kv_close(&p->kv);
+	assert_int_equal(prov_kv_open(p->path, tables, 1 << 20, PROV_KV_RDONLY, &p->kv, NULL), 0);
+	assert_int_equal(prov_kv_begin(p->kv, false, &t, NULL), 0);
+	size_t before = file_pages_kb(), sum = read_through(t, &any), read = file_pages_kb();
+	assert_true(read > before + 10000);
+	prov_kv_release(p->kv);
+	assert_true(file_pages_kb() < before + 2000);
+	assert_int_equal(any.data[0], 'x'); /* a value that is held stays good */
+	assert_int_equal(read_through(t, &any), sum);
+	prov_kv_abort(&t);
+}
+
 #define BOTH(f) \
 	cmocka_unit_test_setup_teardown(f, on_disk, teardown), \
 		cmocka_unit_test_setup_teardown(f, in_memory, teardown)
@@ -293,6 +354,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_committed_is_there_after_opening_again,
 			on_disk, teardown),
 		cmocka_unit_test_setup_teardown(a_full_map_is_told_and_grows, on_disk, teardown),
+		cmocka_unit_test_setup_teardown(what_was_read_is_no_memory_of_ours_once_released,
+			on_disk, teardown),
 		cmocka_unit_test_setup_teardown(bad_files_are_named, on_disk, teardown),
 	};
 
