@@ -17,6 +17,7 @@
 
 #include "delivery_tables.h"
 #include "outbox.h"
+#include "place.h"
 
 #define VERSION 1
 #define MAP_BYTES ((size_t)256 << 20)
@@ -40,16 +41,17 @@ static int take_lock(const char *dir, int *fd, struct prov_error *err)
 {
 	char path[4096];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.lock", dir) >= sizeof(path))
-		return prov_error_set(err, PROV_EINVAL,
-			"the path of the state directory is too long");
+	int rc = prov_place_find(dir, "provd", "delivery.lock", path, sizeof(path), err);
+	if (rc)
+		return rc;
+	prov_place_make(path, PROV_PLACE_OWN);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s", path,
 			strerror(errno));
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	int rc = errno == EWOULDBLOCK ? PROV_EBUSY : PROV_EIO;
+	rc = errno == EWOULDBLOCK ? PROV_EBUSY : PROV_EIO;
 	prov_error_set(err, rc,
 		rc == PROV_EBUSY ? "%s: another process is delivering" : "%s: cannot lock", path);
 	close(*fd);
@@ -62,10 +64,8 @@ static int open_kv(const char *dir, unsigned flags, struct prov_delivery_env *d,
 {
 	char path[4096];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/delivery.mdb", dir) >= sizeof(path))
-		return prov_error_set(err, PROV_EINVAL,
-			"the path of the state directory is too long");
-	return prov_kv_open(path, tables, MAP_BYTES, flags, &d->kv, err);
+	int rc = prov_place_find(dir, "provd", "delivery.mdb", path, sizeof(path), err);
+	return rc ? rc : prov_kv_open(path, tables, MAP_BYTES, flags, &d->kv, err);
 }
 
 static int open_delivery(const char *dir, bool write, struct prov_delivery_env **out,

@@ -5,6 +5,7 @@
  * a process: a list of open files refuses the second (PROV_EBUSY).
  */
 #include <errno.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "kv_backend.h"
+#include "place.h"
 
 #define MOST_TABLES 16
 #define GROW_MOST 64
@@ -297,6 +299,16 @@ static int open_tables(struct lmdb_env *e, const char *const *tables, unsigned f
 	return rc ? fail(e, err, rc, "cannot open the tables") : 0;
 }
 
+/* LMDB takes them empty, and leaves their modes alone. Its readers write the lock file. */
+static void make_files(const struct lmdb_env *e)
+{
+	char lock[PATH_MAX];
+
+	prov_place_make(e->path, PROV_PLACE_DATA);
+	if ((size_t)snprintf(lock, sizeof(lock), "%s-lock", e->path) < sizeof(lock))
+		prov_place_make(lock, PROV_PLACE_LOCK);
+}
+
 static int open_env(struct lmdb_env *e, unsigned flags, struct prov_error *err)
 {
 	unsigned mdb_flags = MDB_NOSUBDIR | MDB_NOTLS;
@@ -315,7 +327,9 @@ static int open_env(struct lmdb_env *e, unsigned flags, struct prov_error *err)
 	if (!(flags & PROV_KV_CREATE) && stat(e->path, &st))
 		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s",
 			e->path, strerror(errno));
-	rc = mdb_env_open(e->env, e->path, mdb_flags, 0600);
+	if (flags & PROV_KV_CREATE)
+		make_files(e);
+	rc = mdb_env_open(e->env, e->path, mdb_flags, PROV_PLACE_OWN);
 	if (rc)
 		return fail(e, err, rc, "cannot open");
 	mdb_reader_check(e->env, &dead); /* slots of readers that were killed */

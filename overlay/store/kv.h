@@ -28,7 +28,7 @@ struct prov_kv_cursor;
 
 enum prov_kv_flags { PROV_KV_RDONLY = 1, PROV_KV_CREATE = 2 };
 
-/* path: a file (MDB_NOSUBDIR, mode 0600). tables: NULL-terminated names; `table`
+/* path: a file (MDB_NOSUBDIR; its mode: place.h). tables: NULL-terminated names; `table`
  * arguments below are positions in it. map_bytes grows as needed up to 64 times the
  * given size (a write that meets MDB_MAP_FULL returns PROV_EFULL; call
  * prov_kv_grow() outside of transactions and try again). */

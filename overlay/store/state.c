@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "outbox.h"
+#include "place.h"
 #include "record.h"
 #include "trail.h"
 
@@ -61,10 +62,10 @@ int prov_statedir_open(const char *dir, bool write, struct prov_statedir **out,
 	*out = NULL;
 	if (!s)
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
-	if ((size_t)snprintf(path, sizeof(path), "%s/state.mdb", dir) >= sizeof(path)) {
+	rc = prov_place_find(dir, "slapd", "state.mdb", path, sizeof(path), err);
+	if (rc) {
 		free(s);
-		return prov_error_set(err, PROV_EINVAL,
-			"the path of the state directory is too long");
+		return rc;
 	}
 	rc = prov_kv_open(path, tables, MAP_BYTES, write ? PROV_KV_CREATE : PROV_KV_RDONLY, &s->kv,
 		err);

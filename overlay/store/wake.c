@@ -11,15 +11,13 @@
 #include <unistd.h>
 
 #include "outbox.h"
+#include "place.h"
 
-static int address(const char *dir, struct sockaddr_un *a)
+static int address(const char *dir, struct sockaddr_un *a, struct prov_error *err)
 {
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
-	return (size_t)snprintf(a->sun_path, sizeof(a->sun_path), "%s/provd.wake", dir) <
-			sizeof(a->sun_path)
-		? 0
-		: PROV_EINVAL;
+	return prov_place_find(dir, "provd", "provd.wake", a->sun_path, sizeof(a->sun_path), err);
 }
 
 void prov_wake_send(const char *dir)
@@ -27,7 +25,7 @@ void prov_wake_send(const char *dir)
 	struct sockaddr_un a;
 	int fd;
 
-	if (address(dir, &a))
+	if (address(dir, &a, NULL))
 		return;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -41,15 +39,14 @@ int prov_wake_listen(const char *dir, int *fd, struct prov_error *err)
 	struct sockaddr_un a;
 
 	*fd = -1;
-	if (address(dir, &a))
-		return prov_error_set(err, PROV_EINVAL,
-			"%s: the path is too long for a socket (%zu bytes at most)", dir,
-			sizeof(a.sun_path) - sizeof("/provd.wake"));
+	if (address(dir, &a, err))
+		return PROV_EINVAL;
 	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
 		return prov_error_set(err, PROV_EIO, "cannot make a socket: %s", strerror(errno));
 	unlink(a.sun_path);
-	mode_t was = umask(0177);
+	/* slapd sends to it: it may be another user then */
+	mode_t was = umask(prov_place_shared(a.sun_path) ? 0117 : 0177);
 	int rc = bind(*fd, (struct sockaddr *)&a, sizeof(a));
 	int why = errno;
 	umask(was);

@@ -104,6 +104,9 @@ class Slapd(Directory):
     others     as in slapdconf.Config
     """
 
+    # what slapd and provd are started through (test_own_user.py)
+    slapd_by, slapd_options, provd_by = (), (), ()
+
     def __init__(self, style="conf", provision=(), overlays=(), *, base=True, start=True, debug="stats", **config):
         self.dir = Path(tempfile.mkdtemp(prefix="slapd-"))
         self.style, self.debug = style, debug
@@ -176,7 +179,8 @@ class Slapd(Directory):
         uris = [self.ldapi, self.uri] + ([self.ldaps] if self.config.tls else [])
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [SLAPD, "-d", self.debug, "-h", " ".join(u + "/" for u in uris), *self.config_args],
+                [*self.slapd_by, SLAPD, "-d", self.debug, *self.slapd_options, "-h",
+                 " ".join(u + "/" for u in uris), *self.config_args],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         wait_until(self._listening, 20, "slapd listens")
 
@@ -335,7 +339,8 @@ class Slapd(Directory):
         assert self.provd_process is None
         with self.provd_log.open("ab") as log:
             self.provd_process = subprocess.Popen(
-                [PROVD, "--foreground", "--state", str(self.state), "-H", self.ldapi, *map(str, args)],
+                [*self.provd_by, PROVD, "--foreground", "--state", str(self.state), "-H", self.ldapi,
+                 *map(str, args)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         wait_until(lambda: self.provd_process.poll() is not None or self.provd_answers(), 10, "provd is there")
         assert self.provd_process.poll() is None, self.provd_log.read_text()
@@ -343,7 +348,12 @@ class Slapd(Directory):
     def provd_answers(self):
         """The file alone may be there already, or still from one that was killed."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as c:
-            return c.connect_ex(str(self.state / "provd.ctl")) == 0
+            return c.connect_ex(str(self.place("provd") / "provd.ctl")) == 0
+
+    def place(self, whose):
+        """Where "slapd" or "provd" keeps its files: in a directory of its own, when there is one."""
+        own = self.state / whose
+        return own if own.is_dir() else self.state
 
     def provd_stop(self, hard=False):
         process, self.provd_process = self.provd_process, None
@@ -363,7 +373,7 @@ class Slapd(Directory):
     def state_now(self):
         """The state environment once it has taken everything that was committed."""
         self.wait_relayed()
-        return State(self.state)
+        return State(self.place("slapd"))
 
     def wait_relayed(self, timeout=10):
         if self.running:

@@ -73,6 +73,7 @@ class Config:
     overlays: list = field(default_factory=list)  # names, or (name, {keyword: value})
     tls: bool = False
     peer: str = ROOTDN  # who SASL EXTERNAL over ldapi is
+    peer_id: str = "gidNumber=.*"  # and which users that is for
     access: list = field(default_factory=lambda: list(ACCESS))
     index: list = field(default_factory=lambda: list(INDEX))
     database: list = field(default_factory=list)  # more lines of the database: (keyword, attribute, value)
@@ -114,7 +115,7 @@ class Config:
         yield "threads", "olcThreads", "16"
         yield "authz-policy", "olcAuthzPolicy", "to"
         yield "sasl-secprops", "olcSaslSecProps", "none"
-        yield "authz-regexp", "olcAuthzRegexp", f'"^gidNumber=.*,cn=peercred,cn=external,cn=auth$" "{self.peer}"'
+        yield "authz-regexp", "olcAuthzRegexp", f'"^{self.peer_id},cn=peercred,cn=external,cn=auth$" "{self.peer}"'
         yield "authz-regexp", "olcAuthzRegexp", f'"^uid=([^,]+),cn=[^,]+,cn=auth$" "uid=$1,ou=people,{SUFFIX}"'
         if self.server_id is not None:
             yield "serverID", "olcServerID", str(self.server_id)

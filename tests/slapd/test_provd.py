@@ -73,7 +73,7 @@ def hook(s):
 def ask(s, **request):
     with socket.socket(socket.AF_UNIX) as c:
         c.settimeout(10)
-        c.connect(str(s.state / "provd.ctl"))
+        c.connect(str(s.place("provd") / "provd.ctl"))
         c.sendall(json.dumps(request).encode() + b"\n")
         return json.loads(c.makefile().readline())
 

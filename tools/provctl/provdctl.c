@@ -10,13 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "place.h"
+
 static int dial(const char *dir, int *out, struct prov_error *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	const struct timeval wait = { 10, 0 };
-	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/provd.ctl", dir);
-	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
-		return prov_error_set(err, PROV_EINVAL, "%s/provd.ctl: path too long", dir);
+	int rc = prov_place_find(dir, "provd", "provd.ctl", sa.sun_path, sizeof(sa.sun_path), err);
+	if (rc)
+		return rc;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return prov_error_set(err, PROV_EIO, "socket: %s", strerror(errno));

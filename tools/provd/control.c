@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "place.h"
+
 #define LINE_MAX_LEN (1 << 20)
 #define REPLY_MAX (1 << 20)
 
@@ -39,16 +41,16 @@ int prov_control_open(const char *dir, prov_control_answer *answer, void *ctx,
 	c->addr.sun_family = AF_UNIX;
 	for (size_t i = 0; i < PROV_CONTROL_CLIENTS; i++)
 		c->client[i].fd = -1;
-	int len = snprintf(c->addr.sun_path, sizeof(c->addr.sun_path), "%s/provd.ctl", dir);
-	if (len < 0 || (size_t)len >= sizeof(c->addr.sun_path)) {
+	int rc = prov_place_find(dir, "provd", "provd.ctl", c->addr.sun_path,
+		sizeof(c->addr.sun_path), err);
+	if (rc) {
 		free(c);
-		return prov_error_set(err, PROV_EINVAL, "%s/provd.ctl: name too long for a socket",
-			dir);
+		return rc;
 	}
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(c->addr.sun_path); /* of one that ended without notice: we hold delivery.lock */
 	mode_t before = umask(0177);
-	int rc = c->fd < 0 ? -1 : bind(c->fd, (struct sockaddr *)&c->addr, sizeof(c->addr));
+	rc = c->fd < 0 ? -1 : bind(c->fd, (struct sockaddr *)&c->addr, sizeof(c->addr));
 	umask(before);
 	if (rc || listen(c->fd, PROV_CONTROL_CLIENTS)) {
 		prov_error_set(err, PROV_EIO, "%s: %s", c->addr.sun_path, strerror(errno));

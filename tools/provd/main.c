@@ -21,6 +21,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "options.h"
+#include "place.h"
 
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define WAIT_STEP 1000   /* ms between two looks for the state directory */
@@ -212,7 +213,12 @@ static int open_state(const struct settings *s, struct provd *p, int *tell, char
 
 static void write_pid(const char *dir, char *path, size_t room)
 {
-	snprintf(path, room, "%s/provd.pid", dir);
+	struct prov_error err = { 0 };
+	if (prov_place_find(dir, "provd", "provd.pid", path, room, &err)) {
+		prov_log(LOG_WARNING, "event=start text=\"%s\"", err.text);
+		*path = '\0';
+		return;
+	}
 	FILE *f = fopen(path, "we");
 	if (!f || fprintf(f, "%ld\n", (long)getpid()) < 0)
 		prov_log(LOG_WARNING, "event=start text=\"%s: %s\"", path, strerror(errno));
