@@ -26,7 +26,8 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 				-include stdint.h -E - >/dev/null 2>&1 ||
 			missing="$missing ${header##*:}"
 	done
-	for module in ldap:python3-ldap pytest:python3-pytest lmdb:python3-lmdb; do
+	for module in ldap:python3-ldap pytest:python3-pytest lmdb:python3-lmdb \
+		seccomp:python3-seccomp prometheus_client:python3-prometheus-client; do
 		"${PYTHON:-/usr/bin/python3}" -c "import ${module%%:*}" 2>/dev/null ||
 			missing="$missing ${module##*:}"
 	done

@@ -126,13 +126,6 @@ def test_systemd_is_told(slapd, hook):
             said = s.recv(4096)
 
 
-def test_the_unit_of_systemd_gives_away_little():
-    unit = TOP / "contrib/systemd/provd.service"
-    out = subprocess.run(["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True)
-    exposure = float(re.search(r"Overall exposure level for provd.service: ([0-9.]+)", out.stdout)[1])
-    assert exposure <= 1.5, out.stdout
-
-
 def test_the_alerts_ask_for_figures_that_there_are(slapd, hook):
     file = slapd.dir / "provd.prom"
     slapd.provd_start("--metrics-file", file)
