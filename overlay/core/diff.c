@@ -400,6 +400,21 @@ static int drop_assigned(struct eval *ev)
 	return rc;
 }
 
+static int mark_due(struct eval *ev)
+{
+	const struct prov_attr *had = prov_entry_attr(ev->req->after, ev->type.due);
+	struct prov_val due;
+	int rc = prov_ev_due(ev, &due);
+
+	if (rc || (!due.len && !had))
+		return rc;
+	if (!due.len)
+		return add_mod(ev, PROV_MOD_DELETE, ev->type.due, NULL);
+	return had && prov_val_equal(had->val[0], due)
+		? 0
+		: mod_one(ev, PROV_MOD_REPLACE, ev->type.due, due);
+}
+
 static int mark_account(struct eval *ev, const char *now)
 {
 	const struct prov_attr *oc = prov_entry_attr(ev->req->after, ev->type.object_class);
@@ -410,9 +425,11 @@ static int mark_account(struct eval *ev, const char *now)
 	if (!prov_attr_has(oc,
 		    prov_ev_normal(ev, ev->type.object_class, prov_val_str("provAccount"))))
 		rc = mod_one(ev, PROV_MOD_ADD, ev->type.object_class, prov_val_str("provAccount"));
+	if (rc == 0 && ev->state_set.len)
+		rc = mod_one(ev, PROV_MOD_REPLACE, ev->type.state, ev->state_set);
 	if (rc == 0 && ev->plan->before != ev->plan->after)
 		rc = mod_one(ev, PROV_MOD_REPLACE, ev->type.state_since, prov_val_str(now));
-	return rc;
+	return rc ? rc : mark_due(ev);
 }
 
 static int keep_grants(struct eval *ev)

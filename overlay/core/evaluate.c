@@ -1,7 +1,7 @@
 /*
  * evaluate.c - the flow of one evaluation, and what its parts share.
  *
- *   states -> old grants and exceptions -> roles held -> what they give -> difference
+ *   time -> states -> old grants and exceptions -> roles held -> what they give -> difference
  */
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +93,8 @@ static int find_types(struct eval *ev)
 		const char *name;
 		const struct prov_type **t;
 	} row[] = { { "objectClass", &ev->type.object_class }, { "provState", &ev->type.state },
-		{ "provStateSince", &ev->type.state_since },
+		{ "provStateSince", &ev->type.state_since }, { "provStartTime", &ev->type.start },
+		{ "provEndTime", &ev->type.end }, { "provDue", &ev->type.due },
 		{ "provAssignedRole", &ev->type.assigned }, { "provTimedRole", &ev->type.timed },
 		{ "provException", &ev->type.exception },
 		{ "provEffectiveRole", &ev->type.effective }, { "provGrant", &ev->type.grant },
@@ -238,6 +239,8 @@ int prov_evaluate(const struct prov_policy *policy, const struct prov_request *r
 	if (!ev.entry)
 		return prov_error_set(err, PROV_EINVAL, "there is no entry to evaluate");
 	rc = find_types(&ev);
+	if (rc == 0)
+		rc = prov_ev_time(&ev);
 	if (rc == 0)
 		rc = decide(&ev);
 	if (rc == 0)

@@ -80,6 +80,9 @@ enum prov_event {
 };
 const char *prov_event_name(enum prov_event one); /* "account.created" ... */
 
+/* Ends that are set so short before are counted like leavers: seconds. */
+#define PROV_ENDS_SOON 86400
+
 struct prov_plan {
 	enum prov_state before, after;
 	size_t nmod;
@@ -94,6 +97,8 @@ struct prov_plan {
 	struct prov_list exceptions_new; /* texts */
 	unsigned events;                 /* enum prov_event bits */
 	bool leaver;                     /* terminated, archived or deleted by this write */
+	bool ends_soon;                  /* the write gave it an end within PROV_ENDS_SOON */
+	int64_t due; /* when it has to be evaluated next, seconds; 0: only when written */
 };
 
 enum prov_state prov_state_parse(struct prov_val v); /* NONE when not a state */

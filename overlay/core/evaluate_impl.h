@@ -1,6 +1,6 @@
 /*
  * evaluate_impl.h - one evaluation in progress, shared by evaluate.c, held.c,
- * desired.c, work.c and diff.c only. Everything lives in the arena.
+ * desired.c, due.c, work.c and diff.c only. Everything lives in the arena.
  */
 #ifndef PROV_EVALUATE_IMPL_H
 #define PROV_EVALUATE_IMPL_H
@@ -8,8 +8,8 @@
 #include "evaluate.h"
 
 struct eval_types {
-	const struct prov_type *object_class, *state, *state_since, *assigned, *timed, *exception,
-		*effective, *grant, *group;
+	const struct prov_type *object_class, *state, *state_since, *start, *end, *due, *assigned,
+		*timed, *exception, *effective, *grant, *group;
 };
 
 /* The account while templates fill it: copies of what they change. */
@@ -40,6 +40,12 @@ struct vals {
 	struct prov_val *v;
 };
 
+/* A provTimedRole value. */
+struct timed {
+	int64_t from, until;          /* INT64_MIN, INT64_MAX: open */
+	const struct prov_role *role; /* NULL: there is none of this name */
+};
+
 struct eval {
 	const struct prov_policy *policy;
 	const struct prov_schema *schema;
@@ -50,6 +56,8 @@ struct eval {
 	struct prov_plan *plan;
 	struct eval_types type;
 	const struct prov_entry *entry; /* the account after the write, else before it */
+	struct prov_request timed_req;  /* req, when time has changed the state */
+	struct prov_val state_set;      /* by time; empty: it was not */
 	struct work work;
 	size_t nheld;
 	const struct prov_role **held; /* closure, sorted by ndn */
@@ -71,6 +79,12 @@ struct prov_val prov_ev_normal(struct eval *ev, const struct prov_type *type, st
 bool prov_ev_excepted(const struct eval *ev, const struct thing *t);
 bool prov_ev_same_thing(const struct thing *a, const struct thing *b);
 int prov_ev_thing(struct eval *ev, struct thing *t); /* fill type, key and value from t->g */
+
+/* due.c */
+int prov_ev_time(struct eval *ev); /* first of all: what time does to the state */
+int prov_ev_timed(struct eval *ev, struct prov_val v,
+	struct timed *out);                               /* PROV_EINVAL: no such value */
+int prov_ev_due(struct eval *ev, struct prov_val *value); /* provDue; empty: none */
 
 /* work.c */
 int prov_work_init(struct eval *ev);

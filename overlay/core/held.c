@@ -1,5 +1,5 @@
 /*
- * held.c - which roles an account holds: by filter, by assignment, by inclusion.
+ * held.c - which roles an account holds: by filter, by assignment, for a time, by inclusion.
  */
 #include <string.h>
 
@@ -17,15 +17,29 @@ static bool is_new(const struct eval *ev, const struct prov_type *type, struct p
 	return !prov_attr_has(prov_entry_attr(ev->req->before, type), nval);
 }
 
+static int check_timed_value(struct eval *ev, struct prov_val v)
+{
+	struct timed t;
+
+	if (prov_ev_timed(ev, v, &t))
+		return refuse(ev, "provTimedRole", v,
+			"is not of the form: from until role, with generalized times or -");
+	if (!t.role)
+		return refuse(ev, "provTimedRole", v, "there is no such role");
+	if (t.until <= t.from)
+		return refuse(ev, "provTimedRole", v, "ends before it begins");
+	return 0;
+}
+
 static int check_timed(struct eval *ev)
 {
 	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.timed);
+	int rc = 0;
 
-	for (size_t i = 0; a && i < a->n; i++)
+	for (size_t i = 0; rc == 0 && a && i < a->n; i++)
 		if (is_new(ev, ev->type.timed, a->nval[i]))
-			return refuse(ev, "provTimedRole", a->val[i],
-				"timed roles are not supported yet by this version");
-	return 0;
+			rc = check_timed_value(ev, a->val[i]);
+	return rc;
 }
 
 static bool matches(const struct prov_role *r, const struct prov_entry *e)
@@ -86,6 +100,20 @@ static int hold_assigned(struct eval *ev, struct marks *m)
 	return 0;
 }
 
+static int hold_timed(struct eval *ev, struct marks *m)
+{
+	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.timed);
+
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct timed t;
+		if (prov_ev_timed(ev, a->val[i], &t) == 0 && t.role &&
+			t.role->status == PROV_STATUS_ACTIVE && t.from <= ev->req->now &&
+			t.until > ev->req->now)
+			hold(m, t.role);
+	}
+	return 0;
+}
+
 int prov_ev_held(struct eval *ev)
 {
 	struct marks m = { NULL, 0, NULL };
@@ -96,6 +124,8 @@ int prov_ev_held(struct eval *ev)
 	if (rc || !m.mark)
 		return rc ? rc : PROV_ENOMEM;
 	rc = hold_assigned(ev, &m);
+	if (rc == 0)
+		rc = hold_timed(ev, &m);
 	for (size_t i = 0; rc == 0 && i < m.n; i++)
 		if (m.roles[i]->status == PROV_STATUS_ACTIVE && m.roles[i]->nfilter &&
 			matches(m.roles[i], ev->req->after))

@@ -70,7 +70,7 @@ const struct prov_role *prov_policy_group_user(const struct prov_policy *p,
 
 /* Types that any assign filter or template of a non-draft role reads or writes,
  * with the attributes of provAccount that decide (provState, provAssignedRole,
- * provTimedRole, provException, objectClass): a modify that touches none of these
+ * provTimedRole, provStartTime, provEndTime, provException, objectClass): a modify that touches none of these
  * or their subtypes needs no evaluation. */
 bool prov_policy_watches(const struct prov_policy *p, const struct prov_type *type);
 

@@ -221,7 +221,7 @@ static int by_address(const void *a, const void *b)
 static int collect_watched(struct prov_policy *p)
 {
 	static const char *const always[] = { "objectClass", "provState", "provAssignedRole",
-		"provTimedRole", "provException", NULL };
+		"provTimedRole", "provException", "provStartTime", "provEndTime", NULL };
 	struct watch w = { p, false };
 	size_t n = 0;
 

@@ -4,6 +4,7 @@
 #include "background.h"
 
 #include "capture.h"
+#include "clock.h"
 #include "follow.h"
 #include "sync.h"
 
@@ -94,6 +95,10 @@ static void run_jobs(struct prov_background *b, void *ctx)
 		struct prov_arena arena = PROV_ARENA_INIT;
 		struct prov_job job = { .task = b, .pi = pi, .op = op, .arena = &arena };
 		const struct kind *kind;
+		if (prov_clock_rings(pi) && !prov_clock_run(&job)) {
+			prov_arena_dispose(&arena);
+			break;
+		}
 		bool any = first_job(pi, &arena, &kind, &job) == 0;
 		enum prov_job_end end = any ? kind->run(&job) : PROV_JOB_LATER;
 		go = end != PROV_JOB_LATER;

@@ -28,6 +28,7 @@ struct prov_snapshot;   /* snapshot.h */
 struct prov_capture;    /* capture.h */
 struct prov_relay;      /* relay.h */
 struct prov_background; /* background.h */
+struct prov_clock;      /* clock.h */
 struct prov_sessions;   /* session.h */
 struct prov_monitor;    /* monitor.h */
 
@@ -51,6 +52,7 @@ struct prov_instance {
 	struct prov_capture *capture;
 	struct prov_relay *relay;
 	struct prov_background *background;
+	struct prov_clock *clock;
 	atomic_bool syncing; /* sync.h: there are stored jobs; changed under the writer lock */
 	struct prov_monitor *monitor;
 	ldap_pvt_thread_mutex_t breaker_mutex;

@@ -3,6 +3,8 @@
  */
 #include "lookup.h"
 
+#include "back-mdb/back-mdb.h"
+
 #include "arena.h"
 
 int prov_lookup_entry(struct prov_instance *pi, Operation *op, struct berval *ndn, Entry **out)
@@ -79,6 +81,13 @@ int prov_lookup_search(struct prov_instance *pi, Operation *op, struct berval *n
 	if (s.stopped || rc == LDAP_NO_SUCH_OBJECT)
 		return LDAP_SUCCESS;
 	return rc;
+}
+
+bool prov_lookup_indexed(struct prov_instance *pi, AttributeDescription *ad)
+{
+	AttrInfo *info = mdb_attr_mask(pi->be->be_private, ad);
+
+	return info && IS_SLAP_INDEX(info->ai_indexmask, SLAP_INDEX_EQUALITY);
 }
 
 const char *prov_lookup_escape(struct prov_arena *arena, struct prov_val v)

@@ -19,6 +19,9 @@ int prov_lookup_entry(struct prov_instance *pi, Operation *op, struct berval *nd
 int prov_lookup_search(struct prov_instance *pi, Operation *op, struct berval *nbase, int scope,
 	const char *filter, int (*see)(void *ctx, Entry *e), void *ctx);
 
+/* Is there an equality index? */
+bool prov_lookup_indexed(struct prov_instance *pi, AttributeDescription *ad);
+
 /* An assertion value for a filter text (RFC 4515, 3), in the arena; NULL: no memory. */
 const char *prov_lookup_escape(struct prov_arena *arena, struct prov_val v);
 

@@ -7,6 +7,7 @@
  */
 #include "background.h"
 #include "capture.h"
+#include "clock.h"
 #include "config.h"
 #include "control.h"
 #include "guard.h"
@@ -132,6 +133,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
 	prov_sync_open(pi);
+	prov_clock_open(pi);
 	prov_background_open(pi);
 	return 0;
 }
@@ -146,6 +148,7 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 		return 0;
 	pi->on->on_info->oi_bi.bi_flags |= SLAP_BFLAG_TXNS & pi->on->on_info->oi_orig->bi_flags;
 	prov_guard_remove(pi);
+	prov_clock_close(pi);
 	prov_background_close(pi);
 	prov_monitor_close(pi);
 	prov_relay_stop(pi);

@@ -17,7 +17,7 @@ struct prov_ads {
 		*createAuth, *createFrom, *createVia, *createReason, *poolNext, *poolMax,
 		*poolRange, *sodRole, *sodLimit, *connectorType, *target, *event, *filter,
 		*attribute, *secretFile, *enabled, *timeout, *maxAttempts, *maxAge, *concurrency,
-		*option;
+		*option, *due;
 	/* under cn=monitor */
 	AttributeDescription *monFollowPending, *monFollowDone, *monFollowTotal, *monBacklog,
 		*monPolicyGeneration, *monPolicyError, *monRelayed, *monInfo;

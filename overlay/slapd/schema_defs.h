@@ -84,6 +84,9 @@ static const struct {
 	{ AT("23", "provStateSince", "Since when the account is in its state",
 		  TIME SINGLE OPERATIONAL),
 		&prov_ad.stateSince },
+	{ AT("63", "provDue", "When time alone will change the account next",
+		  TIME SINGLE OPERATIONAL),
+		&prov_ad.due },
 	{ AT("24", "provChangeId", "Id of the last change", UUID SINGLE OPERATIONAL),
 		&prov_ad.changeId },
 	{ AT("25", "provChangeTime", "Time of the last change", TIME SINGLE OPERATIONAL),
@@ -200,7 +203,7 @@ static struct {
 	{ OC("2", "provAccount", "Account whose provisioning this directory does",
 		  "AUXILIARY MAY ( provAssignedRole $ provTimedRole $ provState $ provStartTime $ "
 		  "provEndTime $ provSource $ provSourceKey $ provType $ provException $ "
-		  "provEffectiveRole $ provGrant $ provStateSince $ provChangeId $ provChangeTime $ "
+		  "provEffectiveRole $ provGrant $ provStateSince $ provDue $ provChangeId $ provChangeTime $ "
 		  "provChangeBy $ provChangeAuth $ provChangeFrom $ provChangeVia $ provChangeReason $ "
 		  "provCreateId $ provCreateTime $ provCreateBy $ provCreateAuth $ provCreateFrom $ "
 		  "provCreateVia $ provCreateReason )"),

@@ -13,6 +13,7 @@
 #include "background.h"
 #include "breaker.h"
 #include "capture.h"
+#include "clock.h"
 #include "control.h"
 #include "convert.h"
 #include "journal.h"
@@ -493,12 +494,16 @@ int prov_write_note_state(struct prov_write *w)
 {
 	bool could = !w->was || prov_state_may_bind(w->plan.before);
 
-	if (!w->evaluated || (w->plan.before == w->plan.after && w->was && w->is))
+	if (!w->evaluated)
 		return LDAP_SUCCESS;
+	/* whose end is near is a leaver, only a little later */
+	bool leaves = w->plan.leaver || w->plan.ends_soon;
+	if (w->plan.before == w->plan.after && w->was && w->is)
+		return leaves ? prov_write_breaker(w) : LDAP_SUCCESS;
 	w->states_changed = true;
 	if (could && w->is && !prov_state_may_bind(w->plan.after))
 		prov_write_cut(w, w->before->e_nname);
-	return w->plan.leaver ? prov_write_breaker(w) : LDAP_SUCCESS;
+	return leaves ? prov_write_breaker(w) : LDAP_SUCCESS;
 }
 
 int prov_write_cut(struct prov_write *w, struct berval ndn)
@@ -578,6 +583,8 @@ static void after_commit(struct prov_write *w)
 		prov_session_touch();
 	prov_relay_kick(w->pi);
 	prov_background_nudge(w->pi);
+	if (w->plan.due)
+		prov_clock_hint(w->pi, w->plan.due);
 }
 
 static int answer_noop(struct prov_write *w)

@@ -107,7 +107,7 @@ class Slapd(Directory):
     # what slapd and provd are started through (test_own_user.py)
     slapd_by, slapd_options, provd_by = (), (), ()
 
-    def __init__(self, style="conf", provision=(), overlays=(), *, base=True, start=True, debug="stats", **config):
+    def __init__(self, style="conf", provision=(), overlays=(), *, base=True, start=True, debug="stats", port=None, **config):
         self.dir = Path(tempfile.mkdtemp(prefix="slapd-"))
         self.style, self.debug = style, debug
         self.suffix, self.rootdn, self.rootpw, self.policy = SUFFIX, ROOTDN, ROOTPW, POLICY
@@ -127,7 +127,7 @@ class Slapd(Directory):
             keywords.update(dict(provision))
             keywords = {k: v for k, v in keywords.items() if v is not None}
         self.config = Config(self.dir, module, keywords, list(overlays), **config)
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port = port or free_port(), free_port()
         self.ldapi = "ldapi://" + str(self.dir / "sock").replace("/", "%2F")
         self.uri = f"ldap://127.0.0.1:{self.port}"
         self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"

@@ -61,7 +61,7 @@ ACCESS = [
 INDEX = [
     "objectClass,entryUUID,entryCSN eq",
     "uid,cn,mail,member,uniqueMember,memberUid,departmentNumber,employeeNumber eq",
-    "provEffectiveRole,provState,provAssignedRole,memberOf eq",
+    "provEffectiveRole,provState,provAssignedRole,provDue,memberOf eq",
 ]
 
 

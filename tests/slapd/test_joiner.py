@@ -222,12 +222,6 @@ def test_an_assigned_role_that_is_not_there_refuses_and_names_it(slapd):
     assert slapd.person("ada") is None
 
 
-def test_a_timed_role_is_refused_for_now(slapd):
-    slapd.role("vip")
-    with refused(ldap.CONSTRAINT_VIOLATION, "not supported"):
-        slapd.account("ada", provTimedRole=f"20260101000000Z - {slapd.role_dn('vip')}")
-
-
 def test_a_bad_state_refuses(slapd):
     with refused(ldap.CONSTRAINT_VIOLATION, "provState"):
         slapd.account("ada", provState="sleeping")

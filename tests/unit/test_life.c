@@ -344,7 +344,7 @@ static void refusals_name_role_line_and_reason(void **state)
 	change(w, e, "ou: needy", PROV_EREFUSED,
 		"role \"cn=needy\", template \"add description: {manager}\": attribute manager is missing");
 	change(w, e, "provAssignedRole: cn=nowhere", PROV_EREFUSED, "there is no such role");
-	change(w, e, "provTimedRole: - - cn=sales", PROV_EREFUSED, "not supported yet");
+	change(w, e, "provTimedRole: tomorrow - cn=sales", PROV_EREFUSED, "is not of the form");
 }
 
 int main(void)

@@ -83,6 +83,7 @@ static const struct {
 	{ "provEffectiveRole", NULL, FAKE_DN, FLAG_SERVER },
 	{ "provGrant", NULL, FAKE_EXACT, FLAG_SERVER },
 	{ "provStateSince", NULL, FAKE_TIME, FLAG_SINGLE | FLAG_SERVER },
+	{ "provDue", NULL, FAKE_TIME, FLAG_SINGLE | FLAG_SERVER },
 	{ "provChangeId", NULL, FAKE_WORD, FLAG_SINGLE | FLAG_SERVER },
 	{ "provChangeTime", NULL, FAKE_TIME, FLAG_SINGLE | FLAG_SERVER },
 	{ "provChangeBy", NULL, FAKE_DN, FLAG_SINGLE | FLAG_SERVER },

@@ -1,0 +1,176 @@
+/*
+ * again.c - see again.h.
+ */
+#include "again.h"
+
+#include <stdlib.h>
+
+#include "account.h"
+#include "convert.h"
+#include "journal.h"
+#include "lookup.h"
+#include "relay.h"
+#include "session.h"
+
+/* One commit's accounts. */
+struct batch {
+	const struct prov_again *a;
+	struct prov_arena arena;
+	struct berval cut[PROV_AGAIN_BATCH]; /* whose connections end */
+	size_t ncut;
+	bool states_changed;
+};
+
+int prov_again_note(void *ctx, Entry *e)
+{
+	struct prov_again_names *n = ctx;
+
+	if (n->n == n->room) {
+		size_t room = n->room ? n->room * 2 : 256;
+		struct berval *dn = realloc(n->dn, room * sizeof(*dn));
+		if (!dn) {
+			n->oom = true;
+			return 1;
+		}
+		n->dn = dn;
+		n->room = room;
+	}
+	n->dn[n->n].bv_val = prov_arena_strndup(n->arena, e->e_nname.bv_val, e->e_nname.bv_len);
+	n->dn[n->n].bv_len = e->e_nname.bv_len;
+	n->oom = !n->dn[n->n].bv_val;
+	n->n++;
+	return n->oom;
+}
+
+void prov_again_names_free(struct prov_again_names *n)
+{
+	free(n->dn);
+	n->dn = NULL;
+	n->n = n->room = 0;
+}
+
+/* 1, or -2: no memory. */
+static int note_cut(struct batch *b, struct prov_write *w)
+{
+	if (w->plan.before == w->plan.after)
+		return 1;
+	b->states_changed = true;
+	if (!prov_state_may_bind(w->plan.before) || prov_state_may_bind(w->plan.after))
+		return 1;
+	struct berval *dn = &b->cut[b->ncut];
+	dn->bv_len = w->before->e_nname.bv_len;
+	dn->bv_val = prov_arena_strndup(&b->arena, w->before->e_nname.bv_val, dn->bv_len);
+	if (!dn->bv_val)
+		return -2;
+	b->ncut++;
+	return 1;
+}
+
+/* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
+ * (nothing was written), -2: failed half way, the transaction must go. */
+static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
+{
+	struct prov_instance *pi = b->a->job->pi;
+	Operation *op = b->a->job->op;
+	struct prov_write w;
+	SlapReply rs = { REP_RESULT };
+	Modifications *mods = NULL;
+	int result = 0;
+
+	op->o_req_dn = op->o_req_ndn = ndn;
+	prov_write_open(&w, pi, op, &rs, b->a->what);
+	w.txn = txn;
+	w.service_ctx.txn = txn;
+	w.stamp.reason = prov_val_str(b->a->reason);
+	w.snap = prov_snapshot_get(pi);
+	w.policy = prov_snapshot_policy(w.snap);
+	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS || !w.before)
+		goto out;
+	op->o_req_dn = w.dn = w.before->e_name;
+	w.was = w.is = prov_account_is(pi, op, w.before, &ndn);
+	if (!w.was)
+		goto out;
+	w.after = entry_dup(w.before);
+	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
+		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" refused reason=\"%s\"\n", b->a->what,
+			ndn.bv_val, w.err.text);
+		result = -1;
+		goto out;
+	}
+	if (w.plan.nmod == 0 && w.plan.nmember == 0)
+		goto out;
+	result = -2;
+	if (prov_write_account_mods(&w, &mods) != LDAP_SUCCESS) {
+		slap_mods_free(mods, 1);
+	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) ==
+			LDAP_SUCCESS &&
+		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS &&
+		prov_journal_capture(&w, w.before) == 0) {
+		result = note_cut(b, &w);
+	}
+	if (result < 0)
+		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" failed reason=\"%s\"\n", b->a->what,
+			ndn.bv_val, w.err.text);
+out:
+	prov_write_close(&w);
+	op->o_req_dn = op->o_req_ndn = ndn;
+	return result;
+}
+
+/* n accounts in one commit. -2: one of them spoilt it and nothing is written. */
+static int commit_all(const struct prov_again *a, const struct berval *dn, size_t n,
+	unsigned *failed)
+{
+	struct prov_instance *pi = a->job->pi;
+	struct batch b = { .a = a, .arena = PROV_ARENA_INIT };
+	struct prov_error err = { 0, "" };
+	struct prov_txn txn;
+	int written = 0, rc = 0;
+
+	if (prov_txn_begin(&txn, pi, a->job->op, &err))
+		return -1;
+	for (size_t i = 0; i < n && rc != -2; i++) {
+		rc = one(&b, &txn, dn[i]);
+		written += rc == 1;
+		*failed += rc == -1;
+	}
+	if (rc == -2 || !written) {
+		prov_txn_abort(&txn);
+	} else if (prov_txn_commit(&txn, &err)) {
+		rc = -2;
+	} else {
+		rc = 0;
+		if (b.states_changed)
+			prov_session_touch();
+		for (size_t i = 0; pi->sessions && i < b.ncut; i++)
+			prov_session_cut(&b.cut[i]);
+		prov_relay_kick(pi);
+		prov_txn_publish(&txn);
+	}
+	if (err.text[0])
+		Debug(LDAP_DEBUG_ANY, "provision: %s: %s\n", a->what, err.text);
+	prov_txn_done(&txn);
+	prov_arena_dispose(&b.arena);
+	return rc == -2 ? -2 : 0;
+}
+
+bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n,
+	unsigned *failed)
+{
+	if (prov_background_must_yield(a->job))
+		return false;
+	int rc = commit_all(a, dn, n, failed);
+
+	if (rc != -2)
+		return rc == 0;
+	*failed = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (prov_background_must_yield(a->job))
+			return false;
+		rc = commit_all(a, &dn[i], 1, failed);
+		if (rc == -1)
+			return false;
+		*failed += rc == -2;
+	}
+	return true;
+}
