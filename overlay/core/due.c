@@ -44,11 +44,10 @@ static int put_state(struct eval *ev, enum prov_state s)
 	for (size_t i = 0; i < e->n; i++)
 		if (e->attr[i].type != ev->type.state)
 			attr[n++] = e->attr[i];
-	attr[n++] =
-		(struct prov_attr){ .type = ev->type.state, .n = 1, .val = val, .nval = val + 1 };
+	attr[n] = (struct prov_attr){ .type = ev->type.state, .n = 1, .val = val, .nval = val + 1 };
 	*patched = *e;
 	patched->attr = attr;
-	patched->n = n;
+	patched->n = n + 1;
 	ev->timed_req = *ev->req;
 	ev->timed_req.after = patched;
 	ev->req = &ev->timed_req;

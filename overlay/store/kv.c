@@ -204,12 +204,26 @@ static int l_grow(void *env, struct prov_error *err)
 	return 0;
 }
 
+/* A line of /proc/PID/maps (proc(5)): FROM-TO PERMS OFFSET DEV INODE PATH. Is it of this file? */
+static bool map_of(const char *line, ino_t ino, unsigned long *from, unsigned long *to)
+{
+	char *p;
+
+	*from = strtoul(line, &p, 16);
+	if (*p != '-')
+		return false;
+	*to = strtoul(p + 1, &p, 16);
+	for (int skip = 0; skip < 3 && *p == ' '; skip++)
+		p += 1 + strcspn(p + 1, " ");
+	return *p == ' ' && strtoul(p, NULL, 10) == ino;
+}
+
 /* LMDB does not tell where its map is, and which device the kernel names here depends on the
  * file system: known by the number of the file and the end of its name. */
 static void l_release(void *env)
 {
 	struct lmdb_env *e = env;
-	unsigned long from = 0, to = 0, inode = 0;
+	unsigned long from, to;
 	char line[4352];
 	const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
 	FILE *f = e->readonly ? fopen("/proc/self/maps", "re") : NULL;
@@ -217,9 +231,7 @@ static void l_release(void *env)
 	while (f && fgets(line, sizeof(line), f)) {
 		const char *end = strrchr(line, '/');
 		line[strcspn(line, "\n")] = '\0';
-		if (end && !strcmp(end + 1, name) &&
-			sscanf(line, "%lx-%lx %*s %*x %*s %lu", &from, &to, &inode) == 3 &&
-			inode == e->ino)
+		if (end && !strcmp(end + 1, name) && map_of(line, e->ino, &from, &to))
 			(void)madvise((void *)from, to - from, MADV_DONTNEED);
 	}
 	if (f)
