@@ -68,6 +68,7 @@ struct provd {
 	struct prov_delivery_env *delivery;
 	struct provd_loader *loader;
 	struct prov_control *control;
+	struct prov_workers *workers;
 	int loader_fd, wake_fd, signal_fd, worker_fd;
 
 	size_t nchannel;

@@ -197,7 +197,7 @@ static int start_worker(struct provd *p, struct job *j, struct prov_body *body,
 		j->parcel = NULL;
 		return PROV_EEXIST;
 	}
-	int rc = prov_worker_start(work, j->parcel, p->worker_fd, &j->w, err);
+	int rc = prov_worker_start(p->workers, work, j->parcel, &j->w, err);
 	if (rc) {
 		free(j->parcel);
 		j->parcel = NULL;

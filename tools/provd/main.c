@@ -24,8 +24,9 @@
 #include "place.h"
 
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define WAIT_STEP 1000   /* ms between two looks for the state directory */
-#define LOCK_PATIENCE 10 /* s for a provctl that holds the lock for a moment */
+#define WAIT_STEP 1000    /* ms between two looks for the state directory */
+#define WORKER_IDLE 15000 /* ms without an attempt, then its thread ends */
+#define LOCK_PATIENCE 10  /* s for a provctl that holds the lock for a moment */
 
 struct settings {
 	struct prov_common_options common;
@@ -246,6 +247,8 @@ static int run(const struct settings *s, int *tell, struct prov_error *err)
 	p.started = provd_wall();
 	rc = prov_wake_listen(dir, &p.wake_fd, err);
 	if (!rc)
+		rc = prov_workers_new(p.worker_fd, WORKER_IDLE, &p.workers, err);
+	if (!rc)
 		rc = prov_control_open(dir, provd_answer, &p, &p.control, err);
 	if (!rc)
 		rc = provd_loader_new(&p.ldap, &p.loader, &p.loader_fd, err);
@@ -268,6 +271,7 @@ out:
 	prov_control_close(&p.control);
 	provd_loader_free(&p.loader);
 	provd_channels_free(&p);
+	prov_workers_free(&p.workers);
 	if (*pid_file)
 		unlink(pid_file);
 	if (p.wake_fd >= 0)
