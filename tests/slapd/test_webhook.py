@@ -84,6 +84,18 @@ def test_connections_are_kept(slapd, pki, hooks):
     assert len({r["connection"] for r in web.wait(5)}) == 1
 
 
+def test_as_many_connections_are_kept_as_attempts_run_at_a_time(slapd, pki, hooks):
+    web = hooks()
+    web.behave(delay=200)  # so that all of them are in use
+    connect(slapd, pki, web, provConcurrency="24")
+    slapd.provd_start()
+    wait_state(slapd, "enabled")
+    for i in range(72):
+        slapd.account(f"u{i}")
+    used = len({r["connection"] for r in web.wait(72, 20)})
+    assert used <= 24, f"{used} connections for 24 attempts at a time"
+
+
 @pytest.mark.parametrize("knows", [OLD, NEW])
 def test_while_a_secret_rotates_both_are_good(slapd, pki, hooks, knows):
     web = hooks(secret=knows)
@@ -179,6 +191,28 @@ def test_a_certificate_of_an_unknown_authority_is_refused(slapd, pki, hooks, tmp
     slapd.account("ann")
     failed(slapd, "certificate")
     assert web.requests() == []
+
+
+def test_a_changed_file_of_authorities_counts_at_the_next_connection(slapd, pki, hooks, tmp_path):
+    web = hooks()
+    make_pki(tmp_path / "other")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes((tmp_path / "other/ca.pem").read_bytes())
+    slapd.connector("hook", f"https://localhost:{web.port}/", provConnectorType="webhook",
+                    provSecretFile=str(keep(slapd, NEW)), provOption=f"ca={trusted}")
+    slapd.provd_start()
+    slapd.account("ann")
+    failed(slapd, "certificate")
+    trusted.unlink()
+    ask(slapd, cmd="retry", connector="hook")
+    failed(slapd, f"{trusted}: no certificates of authorities")
+    trusted.write_text("no certificate\n")
+    ask(slapd, cmd="retry", connector="hook")
+    wait_until(lambda: status(slapd)["failed"] == 3, 10)
+    assert web.requests() == []
+    trusted.write_bytes((pki / "ca.pem").read_bytes())
+    ask(slapd, cmd="retry", connector="hook")
+    assert web.wait(1)[0]["hmac"] is True
 
 
 def test_the_name_in_the_certificate_counts(slapd, pki, hooks):

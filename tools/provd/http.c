@@ -7,19 +7,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "options.h" /* PROV_VERSION */
+#include "trust.h"
 
-#define IDLE_MOST 8 /* handles kept for the next request */
+#define IDLE_MOST 256 /* handles kept for the next request: as many as requests at a time */
+#define IDLE_TIME 60  /* seconds, then one goes, with its connection, when others are in use */
 #define RETRY_AFTER_MOST 86400
 
+struct idle {
+	CURL *curl;
+	time_t since;
+};
+
+/* The idle handles are a stack: those that are used all the time stay on top. */
 struct prov_http {
-	char *ca, *cert, *key;
+	char *cert, *key;
+	struct prov_trust *trust;
 	unsigned timeout;
 	size_t most;
 	pthread_mutex_t mutex;
 	size_t nidle;
-	CURL *idle[IDLE_MOST];
+	struct idle idle[IDLE_MOST];
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -42,7 +52,8 @@ int prov_http_new(const struct prov_http_settings *s, struct prov_http **out,
 
 	*out = NULL;
 	pthread_once(&once, init);
-	if (!h || copy(s->ca, &h->ca) || copy(s->cert, &h->cert) || copy(s->key, &h->key)) {
+	if (!h || prov_trust_new(s->ca, &h->trust, NULL) || copy(s->cert, &h->cert) ||
+		copy(s->key, &h->key)) {
 		prov_http_free(&h);
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	}
@@ -60,14 +71,16 @@ void prov_http_free(struct prov_http **hp)
 	if (!h)
 		return;
 	for (size_t i = 0; i < h->nidle; i++)
-		curl_easy_cleanup(h->idle[i]);
+		curl_easy_cleanup(h->idle[i].curl);
 	pthread_mutex_destroy(&h->mutex);
-	free(h->ca);
+	prov_trust_free(&h->trust);
 	free(h->cert);
 	free(h->key);
 	free(h);
 	*hp = NULL;
 }
+
+static void set_up(const struct prov_http *h, CURL *c);
 
 static CURL *take_handle(struct prov_http *h)
 {
@@ -75,21 +88,40 @@ static CURL *take_handle(struct prov_http *h)
 
 	pthread_mutex_lock(&h->mutex);
 	if (h->nidle)
-		c = h->idle[--h->nidle];
+		c = h->idle[--h->nidle].curl;
 	pthread_mutex_unlock(&h->mutex);
 	if (c)
-		curl_easy_reset(c); /* keeps its connections */
-	return c ? c : curl_easy_init();
+		return c;
+	c = curl_easy_init();
+	if (c)
+		set_up(h, c);
+	return c;
+}
+
+static time_t monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
 }
 
 static void give_handle(struct prov_http *h, CURL *c)
 {
+	time_t now = monotonic();
+	CURL *old = NULL;
+
 	pthread_mutex_lock(&h->mutex);
+	if (h->nidle && h->idle[0].since < now - IDLE_TIME) {
+		old = h->idle[0].curl;
+		memmove(h->idle, h->idle + 1, --h->nidle * sizeof(h->idle[0]));
+	}
 	if (h->nidle < IDLE_MOST) {
-		h->idle[h->nidle++] = c;
+		h->idle[h->nidle++] = (struct idle){ c, now };
 		c = NULL;
 	}
 	pthread_mutex_unlock(&h->mutex);
+	curl_easy_cleanup(old);
 	curl_easy_cleanup(c);
 }
 
@@ -141,35 +173,38 @@ static int set_headers(const struct prov_http_request *q, struct curl_slist **ou
 	return list ? 0 : PROV_ENOMEM;
 }
 
+/* One request's. */
+struct call {
+	struct prov_http *http;
+	struct prov_error err; /* what libcurl would not know */
+};
+
+static CURLcode use_trust(CURL *c, void *ssl_ctx, void *ctx)
+{
+	struct call *call = ctx;
+
+	(void)c;
+	return prov_trust_use(call->http->trust, ssl_ctx, &call->err) ? CURLE_SSL_CACERT_BADFILE
+								      : CURLE_OK;
+}
+
 static void set_tls(const struct prov_http *h, CURL *c)
 {
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (h->ca)
-		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca);
+	/* libcurl would read the authorities for each handle anew, and keep them: see trust.h */
+	curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
+	curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, use_trust);
 	if (h->cert)
 		curl_easy_setopt(c, CURLOPT_SSLCERT, h->cert);
 	if (h->key || h->cert)
 		curl_easy_setopt(c, CURLOPT_SSLKEY, h->key ? h->key : h->cert);
 }
 
-static void set_request(CURL *c, const struct prov_http_request *q)
-{
-	curl_easy_setopt(c, CURLOPT_URL, q->url);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
-	if (q->body) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body);
-	}
-	if (q->cancel) {
-		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, progress);
-		curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)q->cancel);
-	}
-}
-
-static void set_limits(const struct prov_http *h, CURL *c, struct keeper *k, char *why)
+/* What is the same for every request. */
+static void set_up(const struct prov_http *h, CURL *c)
 {
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
@@ -177,6 +212,25 @@ static void set_limits(const struct prov_http *h, CURL *c, struct keeper *k, cha
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)h->timeout * 1000);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "slapo-provision/" PROV_VERSION);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, progress);
+	set_tls(h, c);
+}
+
+/* All that a request before may have set is set anew. */
+static void set_request(CURL *c, const struct prov_http_request *q, struct curl_slist *headers,
+	struct keeper *k, char *why)
+{
+	curl_easy_setopt(c, CURLOPT_URL, q->url);
+	if (q->body) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body);
+	} else {
+		curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	}
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, q->cancel ? 0L : 1L);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)q->cancel);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, k);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 }
@@ -202,6 +256,7 @@ int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 	struct curl_slist *headers = NULL;
 	CURL *c = take_handle(h);
 	struct keeper k = { r, h->most, 1024 };
+	struct call call = { .http = h };
 
 	memset(r, 0, sizeof(*r));
 	r->body = calloc(1, k.room);
@@ -210,21 +265,24 @@ int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 		prov_http_response_dispose(r);
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	}
-	set_limits(h, c, &k, why);
-	set_tls(h, c);
-	set_request(c, q);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	set_request(c, q, headers, &k, why);
+	curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, &call);
 	CURLcode rc = curl_easy_perform(c);
 	read_head(c, r);
 	/* an answer that is too long is still an answer */
 	bool answered = rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && r->cut);
+	/* what is ours is not to be touched later */
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, NULL);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	give_handle(h, c);
 	if (answered)
 		return 0;
 	prov_http_response_dispose(r);
-	return prov_error_set(err, PROV_EIO, "%s", *why ? why : curl_easy_strerror(rc));
+	return prov_error_set(err, PROV_EIO, "%s",
+		*call.err.text ? call.err.text
+			: *why ? why
+			       : curl_easy_strerror(rc));
 }
 
 void prov_http_response_dispose(struct prov_http_response *r)
