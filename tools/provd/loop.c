@@ -29,6 +29,7 @@
 #define RELOAD_FIRST 500
 #define RELOAD_LONGEST 30000
 #define CUT_GRACE 2000
+#define SAVE_EVERY 20      /* at most so often */
 #define METRICS_EVERY 1000 /* at most so often; and every LOOK_EVERY when nothing happens */
 
 int64_t provd_wall_ms(void)
@@ -180,9 +181,11 @@ static int time_left(const struct provd *p)
 	int64_t now = provd_monotonic(), first = p->look_at;
 	int64_t t = provd_jobs_deadline(p);
 	first = t < first ? t : first;
-	int64_t save_due =
-		p->save_at ? p->save_at : p->tidy_at; /* tidying waits for saving to work */
+	/* tidying, and saving what has ended, wait for saving to work */
+	int64_t save_due = p->save_at ? p->save_at : p->tidy_at;
 	first = save_due && save_due < first ? save_due : first;
+	if (!p->save_at && p->dirty_at && p->dirty_at < first)
+		first = p->dirty_at;
 	if (p->reload && !provd_loader_busy(p->loader) && p->reload_at < first && !p->stopping)
 		first = p->reload_at;
 	if (p->stopping && p->stop_by < first)
@@ -256,7 +259,13 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 	return 0;
 }
 
-/* Write down what changed; cursors that only passed events of others now and then. */
+/*
+ * Write down what changed; cursors that only passed events of others now and then.
+ *
+ * A commit waits for the disk, and nothing else happens meanwhile. So what has ended is saved
+ * together with what else ends within SAVE_EVERY. An event of which it is not saved that it
+ * was delivered comes again after a crash, as it may; one that was deferred is tried earlier.
+ */
 static void save(struct provd *p)
 {
 	int64_t now = provd_monotonic();
@@ -268,8 +277,16 @@ static void save(struct provd *p)
 		dirty = dirty || prov_queue_dirty(q);
 		ahead = ahead || prov_queue_passed(q) > prov_queue_cursor(q);
 	}
-	if (dirty || all || p->save_at)
+	bool failed = p->save_at;
+	if (!dirty)
+		p->dirty_at = 0;
+	else if (!p->dirty_at)
+		p->dirty_at = p->saved_at + SAVE_EVERY;
+	if (failed || all || (dirty && now >= p->dirty_at)) {
 		provd_channels_save(p, all);
+		p->saved_at = provd_monotonic();
+		p->dirty_at = 0;
+	}
 	if (all)
 		p->tidy_at = 0;
 	else if (ahead && !p->tidy_at)
