@@ -14,6 +14,8 @@
 #include "progress.h"
 #include "telling.h"
 
+#define RELEASE_EVERY 4096 /* events: then what was read of the outbox is no memory of ours */
+
 struct channel *provd_channel_find(const struct provd *p, const char *name)
 {
 	for (size_t i = 0; i < p->nchannel; i++)
@@ -236,6 +238,7 @@ bool provd_channel_fill(struct provd *p, struct channel *ch)
 
 	if (!prov_queue_low(ch->q) || (ch->rows_in && ch->at_end))
 		return false;
+	uint64_t passed = prov_queue_passed(ch->q);
 	/* Rows first: events in the outbox are later than all of them. */
 	if (!ch->rows_in)
 		rc = prov_progress_load(p->delivery, ch->name, ch->q, provd_wall(), &ch->rows_in,
@@ -244,6 +247,11 @@ bool provd_channel_fill(struct provd *p, struct channel *ch)
 		rc = prov_progress_scan(prov_statedir_kv(p->state), ch->name,
 			ch->conn ? ch->conn->c : NULL, ch->q, PROVD_SCAN, provd_wall(), &ch->at_end,
 			&err);
+	p->unreleased += prov_queue_passed(ch->q) - passed;
+	if (p->unreleased >= RELEASE_EVERY) {
+		prov_kv_release(prov_statedir_kv(p->state));
+		p->unreleased = 0;
+	}
 	if (rc) {
 		prov_log(LOG_ERR, "event=read-failed connector=%s text=\"%s\"", ch->name, err.text);
 		return false; /* again at the next wake or look */

@@ -80,6 +80,7 @@ struct provd {
 
 	int64_t started;        /* wall clock, s */
 	uint64_t last;          /* last sequence in the outbox, when last looked */
+	uint64_t unreleased;    /* events looked at since prov_kv_release() */
 	uint64_t generation;    /* of the policy, when connectors were last asked for */
 	char own_suffix[512];   /* from the state environment */
 	bool reload;            /* connectors must be asked for */
