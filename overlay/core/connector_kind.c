@@ -65,7 +65,7 @@ static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn"
 
 static const char *const caep_options[] = { "ca", "cert", "key", "token", "tokenUrl", "clientId",
 	"issuer", "audience", "subject=opaque|email|iss_sub", "subjectAttribute", "subjectIssuer",
-	"jwks", "jwksUri", "metadata", "delivery=push|poll", "listen", NULL };
+	"jwks", "jwksUri", "metadata", "delivery=push|poll", "listen", "clientCa", NULL };
 
 /* Of all kinds. */
 static const char *const common_options[] = { "start=now|beginning|sync", NULL };

@@ -416,4 +416,4 @@ def make_pki(where):
                 "-days", "2", "-out", f"{name}.pem", "-extfile", "san.cnf")
 
 
-__all__ = ["Slapd", "StartFailed", "ConfigRefused", "wait_until", "stays", "MODULE", "PROVCTL", "PROVD", "TOP"]
+__all__ = ["Slapd", "StartFailed", "ConfigRefused", "make_pki", "wait_until", "stays", "MODULE", "PROVCTL", "PROVD", "TOP"]

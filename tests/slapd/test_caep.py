@@ -141,14 +141,18 @@ def test_an_account_without_the_name_fails_and_says_so(site):
 
 @pytest.mark.parametrize("option, attrs, text", [
     (("subject=email",), {}, "provAttribute does not list"),
-    (("jwks=jwks.json",), {}, "no absolute path"),
+    ({"jwks": "jwks.json"}, {}, "no absolute path"),
+    ({"jwksUri": None}, {}, "jwksUri="),
+    ({"jwksUri": "http://directory.example.com/jwks.json"}, {}, "does not begin with https://"),
+    ({"issuer": f"{ISSUER}/?a=b"}, {}, "no query"),
 ])
 def test_wrong_options_make_it_unusable_and_are_named(site, option, attrs, text):
     s = site.s
-    if option[0].startswith("jwks="):
-        site.jwks = "jwks.json"
-        option = ()
-    site.connect(*option, **attrs)
+    dn = site.connect(*(option if isinstance(option, tuple) else ()), **attrs)
+    if isinstance(option, dict):
+        had = s.admin.get(dn, "provOption")["provOption"]
+        s.admin.modify(dn, replace={"provOption": [v for v in had if v.split("=")[0] not in option] +
+                                    [f"{k}={v}" for k, v in option.items() if v]})
     s.provd_start()
     wait_state(s, "unusable")
     assert text in status(s)["problem"]
@@ -169,8 +173,9 @@ def test_keys_and_metadata_are_published(site):
     assert not any("d" in k for k in keys), "no private part"
     assert all(k["use"] == "sig" for k in keys)
     about = json.loads(site.metadata.read_text())
-    assert about["issuer"] == ISSUER and about["jwks_uri"].endswith("/jwks.json")
-    assert about["delivery_methods_supported"] == ["urn:ietf:rfc:8935"] and about["spec_version"] == "1_0"
+    # SSF 1.0, 7.1: endpoints that there are not are not named, and neither is an empty list
+    assert about == {"spec_version": "1_0", "issuer": ISSUER, "jwks_uri": "https://directory.example.com/jwks.json",
+                     "delivery_methods_supported": ["urn:ietf:rfc:8935"], "default_subjects": "ALL"}
     assert site.jwks.stat().st_mode & 0o777 == 0o644
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import wait_until
+from harness import make_pki, wait_until
 from receivers import NodeServer
 from test_caep import CAEP, ISSUER, RISC, make_key
 from test_provd import status, wait_state
@@ -54,8 +54,10 @@ class Site:
         self.s.provd_start()
         wait_state(self.s, "enabled")
 
-    def ask(self, body=None, *, method="POST", path="/poll", token="poll-token", raw=None):
+    def ask(self, body=None, *, method="POST", path="/poll", token="poll-token", raw=None, cert=None):
         tls = ssl.create_default_context(cafile=self.pki / "ca.pem")
+        if cert:
+            tls.load_cert_chain(*cert)
         c = http.client.HTTPSConnection("localhost", self.port, context=tls, timeout=40)
         try:
             c.request(method, path, raw if raw is not None else json.dumps(body or {}),
@@ -258,7 +260,7 @@ def test_another_change_of_the_policy_leaves_it_alone(site):
 @pytest.mark.parametrize("change, text", [
     ({"listen": None}, "listen="), ({"listen": "here"}, "want ADDRESS:PORT"), ({"listen": "::1:99"}, "want ADDRESS:PORT"),
     ({"token": None}, "token= is missing"), ({"cert": None}, "cert= is missing"), ({"cert": "/no/such"}, "/no/such"),
-    ({"key": "/no/such"}, "/no/such"),
+    ({"key": "/no/such"}, "/no/such"), ({"clientCa": "/no/such"}, "/no/such"),
 ])
 def test_wrong_options_make_it_unusable_and_are_named(site, change, text):
     site.connect(option=change)
@@ -305,3 +307,159 @@ def test_a_test_event_waits_for_the_receiver(site):
         stop.set()
         receiver.join()
     assert out.returncode == 0 and "fetched and acknowledged" in out.stdout, out
+
+
+# -- strangers, certificates -----------------------------------------------------------------------------
+
+
+def stranger(site, source="127.0.0.1"):
+    c = socket.create_connection(("127.0.0.1", site.port), 10, (source, 0))
+    c.settimeout(20)
+    return c
+
+
+def ended(c):
+    """Has the other side ended it? Nothing is waited for."""
+    c.setblocking(False)
+    try:
+        return c.recv(1) == b""
+    except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
+
+
+def test_a_stranger_has_five_seconds_whatever_he_does(site):
+    site.connect()
+    site.start()
+    silent = stranger(site)
+    tls = ssl.create_default_context(cafile=site.pki / "ca.pem").wrap_socket(stranger(site), server_hostname="localhost")
+    tls.sendall(b"POST /poll HTTP/1.1\r\nHost: localhost\r\n")
+    began = time.monotonic()
+    talked = 0
+    while not (ended(silent) and ended(tls)) and time.monotonic() - began < 15:
+        try:
+            tls.sendall(b"X-A: b\r\n")  # never idle, never done
+            talked += 1
+        except OSError:
+            pass
+        time.sleep(0.2)
+    assert 3 < time.monotonic() - began < 9 and talked > 10
+    silent.close()
+    tls.close()
+
+
+def test_a_receiver_may_wait_longer(site):
+    s = site.s
+    site.connect(provEvent=["account.suspended"])
+    site.start()
+    s.account("ann")
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(site.ask({})))
+    waiting.start()
+    time.sleep(8)
+    assert not got
+    s.state_of("ann", "suspended")
+    waiting.join(20)
+    assert got[0][0] == 200 and len(got[0][1]["sets"]) == 1
+
+
+def test_strangers_keep_no_receiver_out(site):
+    """All at once from several addresses, and again as soon as one of them is cut off."""
+    s = site.s
+    site.connect(provEvent=["account.suspended"])
+    site.start()
+    suspend(s, "ann")
+    wait_until(lambda: site.sets()["sets"], 10)
+    crowd, stop = [], threading.Event()
+
+    def throng():
+        while not stop.is_set():
+            crowd[:] = [c for c in crowd if not ended(c)]
+            while len(crowd) < 60:
+                try:
+                    crowd.append(stranger(site, f"127.0.0.{2 + len(crowd) % 8}"))
+                except OSError:
+                    break
+            time.sleep(0.1)
+    crush = threading.Thread(target=throng)
+    crush.start()
+    try:
+        time.sleep(1)
+        began = time.monotonic()
+        served = sum(len(site.out()) for _ in range(10))
+        assert served >= 8 and time.monotonic() - began < 10
+    finally:
+        stop.set()
+        crush.join()
+        for c in crowd:
+            c.close()
+
+
+def test_who_has_no_token_is_sent_away_before_he_has_sent_anything_more(site):
+    site.connect()
+    site.start()
+    tls = ssl.create_default_context(cafile=site.pki / "ca.pem").wrap_socket(stranger(site), server_hostname="localhost")
+    tls.sendall(b"POST /poll HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: 60000\r\n\r\n")
+    began = time.monotonic()
+    said = b""
+    while part := tls.recv(4096):
+        said += part
+    assert said.startswith(b"HTTP/1.1 401 ") and time.monotonic() - began < 3
+    tls.close()
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_a_receiver_shows_a_certificate(site, token, tmp_path):
+    make_pki(tmp_path / "other")
+    site.connect(option={"clientCa": site.pki / "ca.pem", "token": site.s.dir / "token" if token else None},
+                 provEvent=["account.suspended"])
+    site.start()
+    suspend(site.s, "ann")
+    cert, foreign = ((where / "client.pem", where / "client.key") for where in (site.pki, tmp_path / "other"))
+    body = {"returnImmediately": True}
+    wait_until(lambda: site.ask(body, cert=cert)[1]["sets"], 10)
+    assert site.ask(body)[0] == 403 and site.ask(body, cert=foreign)[0] == 403
+    assert site.ask(body, cert=cert, token=None)[0] == (401 if token else 200)
+
+
+def test_a_new_certificate_is_used_without_being_told(site, tmp_path):
+    s = site.s
+    site.keep("server.pem", (site.pki / "server.pem").read_text())
+    site.connect(option={"cert": s.dir / "server.pem"}, provEvent=["account.suspended"])
+    site.start()
+    s.account("ann")
+    make_pki(tmp_path / "new")
+    site.keep("server.pem", (tmp_path / "new/server.pem").read_text())  # the key is still the old one
+    wait_until(lambda: "is it a certificate with its key?" in s.provd_log.read_text(), 15)
+    assert site.sets()["sets"] == {}, "what was there stays"
+    got = []
+
+    def poll():
+        try:
+            got.append(site.ask({}))
+        except OSError as error:
+            got.append(error)  # cut off: it asks again
+    waiting = threading.Thread(target=poll)
+    waiting.start()
+    time.sleep(0.5)
+    site.keep("server.key", (tmp_path / "new/server.key").read_text())
+    waiting.join(12)
+    assert got, "a poll that waits holds nothing up"
+    site.pki = tmp_path / "new"
+    s.state_of("ann", "suspended")
+    wait_until(site.out, 15, "with the new one")
+    site.sets(ack=site.out())
+    wait_until(lambda: status(s)["delivered"] == 1, 10)
+    assert status(s)["failed"] == 0
+
+
+def test_the_metadata_says_how_to_poll(site):
+    s = site.s
+    site.connect(option={"metadata": s.dir / "ssf", "jwksUri": "https://directory.example.com/jwks.json"})
+    site.start()
+    wait_until((s.dir / "ssf").exists, 5)
+    assert json.loads((s.dir / "ssf").read_text()) == {
+        "spec_version": "1_0", "issuer": ISSUER, "jwks_uri": "https://directory.example.com/jwks.json",
+        "delivery_methods_supported": ["urn:ietf:rfc:8936"], "default_subjects": "ALL",
+        "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6750"}]}

@@ -67,15 +67,18 @@ static int write_json(const char *file, const json_t *o, struct prov_error *err)
 	return rc;
 }
 
+/* SSF 1.0, 7.1. There is no management of streams, so none of its endpoints is named; a token
+ * for polls is an authorization scheme all the same (7.1.1). */
 static int write_metadata(const struct caep *w, const char *file, struct prov_error *err)
 {
-	const char *uri = prov_connector_option(w->c, "jwksUri");
-	json_t *o = json_pack("{s:s,s:s,s:[s],s:s}", "spec_version", "1_0", "issuer",
-		w->profile.issuer, "delivery_methods_supported",
-		w->poll ? "urn:ietf:rfc:8936" : "urn:ietf:rfc:8935", "default_subjects", "ALL");
+	json_t *o = json_pack("{s:s,s:s,s:s,s:[s],s:s}", "spec_version", "1_0", "issuer",
+		w->profile.issuer, "jwks_uri", prov_connector_option(w->c, "jwksUri"),
+		"delivery_methods_supported", w->poll ? "urn:ietf:rfc:8936" : "urn:ietf:rfc:8935",
+		"default_subjects", "ALL");
 
-	if (o && uri)
-		json_object_set_new(o, "jwks_uri", json_string(uri));
+	if (o && w->poll && prov_connector_option(w->c, "token"))
+		json_object_set_new(o, "authorization_schemes",
+			json_pack("[{s:s}]", "spec_urn", "urn:ietf:rfc:6750"));
 	int rc = write_json(file, o, err);
 	json_decref(o);
 	return rc;
@@ -129,15 +132,36 @@ static int read_subject(struct caep *w, struct prov_error *err)
 	return 0;
 }
 
-static int read_options(struct caep *w, struct prov_error *err)
+/* What receivers get to know us by (SSF 1.0, 7.1). */
+static int read_names(struct caep *w, struct prov_error *err)
 {
-	static const char *const file[] = { "jwks", "metadata" };
+	const char *uri = prov_connector_option(w->c, "jwksUri");
 
 	w->profile.issuer = prov_connector_option(w->c, "issuer");
 	w->profile.audience = prov_connector_option(w->c, "audience");
 	if (!w->profile.issuer || strncasecmp(w->profile.issuer, "https://", 8) != 0)
 		return prov_error_set(err, PROV_EINVAL,
 			"provOption: issuer= is missing or does not begin with https://");
+	if (strpbrk(w->profile.issuer, "?#"))
+		return prov_error_set(err, PROV_EINVAL,
+			"provOption: issuer=%.100s: must have no query and no fragment",
+			w->profile.issuer);
+	if (uri ? strncasecmp(uri, "https://", 8) != 0
+		: prov_connector_option(w->c, "metadata") != NULL)
+		return prov_error_set(err, PROV_EINVAL, "provOption: jwksUri=%.100s: %s",
+			uri ? uri : "",
+			uri ? "does not begin with https://"
+			    : "must be in the metadata, as tokens are signed");
+	return 0;
+}
+
+static int read_options(struct caep *w, struct prov_error *err)
+{
+	static const char *const file[] = { "jwks", "metadata" };
+	int rc = read_names(w, err);
+
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
 		const char *name = prov_connector_option(w->c, file[i]);
 		if (name && *name != '/')
@@ -163,8 +187,9 @@ static int open_transport(struct caep *w, struct prov_error *err)
 	const char *key = prov_connector_option(w->c, "key");
 	const struct prov_http_settings s = { prov_connector_option(w->c, "ca"), cert, key,
 		w->c->timeout, 0 };
-	const struct prov_poll_settings p = { prov_connector_option(w->c, "listen"),
-		path_of(w->c->target), cert, key, token };
+	const struct prov_poll_settings p = { { prov_connector_option(w->c, "listen"), cert, key,
+						      prov_connector_option(w->c, "clientCa") },
+		path_of(w->c->target), token };
 
 	if (how && strcmp(how, "poll") == 0)
 		return prov_poll_new(&p, &w->poll, err);

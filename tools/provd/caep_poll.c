@@ -1,10 +1,8 @@
 /* caep_poll.c - where a receiver fetches Security Event Tokens. See caep_poll.h. */
 #include "caep_poll.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,16 +11,14 @@
 #include <time.h>
 
 #include "daemon.h" /* provd_monotonic() */
+#include "listener.h"
 #include "secret.h"
 
-#define CONNECTIONS 16
-#define PATIENCE 60   /* seconds that an idle connection is kept */
 #define LONGEST 25    /* seconds that a poll waits for something to come */
 #define GRACE_MS 100  /* a poll that must not wait, but whose acknowledgements set others free */
 #define REQUEST 65536 /* bytes */
 #define MOST 64       /* tokens in one answer */
 #define LOOK_MS 1000  /* how soon a cancelled offer ends */
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct offer {
 	const char *jti, *set;
@@ -32,14 +28,13 @@ struct offer {
 };
 
 struct prov_poll {
-	char *listen, *path, *cert, *key;
-	struct addrinfo *address; /* listen, understood */
+	char *path;
 	const char *token;
-	struct MHD_Daemon *server;
+	struct prov_listener *listener;
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t changed;
 	struct offer *first, **last; /* oldest first */
-	bool stop;
+	bool hurry;
 };
 
 struct request { /* of one connection's thread */
@@ -67,6 +62,8 @@ static unsigned check_token(const struct prov_poll *p, struct MHD_Connection *c)
 	char *want = NULL;
 	size_t room = 0;
 
+	if (!p->token)
+		return 0; /* its certificate was enough */
 	if (!had || strncasecmp(had, "Bearer ", 7) != 0)
 		return MHD_HTTP_UNAUTHORIZED;
 	if (prov_secret_line(p->token, &want, &room, &err))
@@ -155,7 +152,7 @@ static json_t *poll_once(struct prov_poll *p, const json_t *q)
 	bool freed = take_acks(p, q);
 	int64_t wait = most == 0 ? 0 : !at_once ? LONGEST * 1000 : freed ? GRACE_MS : 0;
 	deadline(&until, wait);
-	while (wait && !p->stop && !anything(p))
+	while (wait && !p->hurry && !anything(p))
 		if (pthread_cond_timedwait(&p->changed, &p->mutex, &until))
 			break;
 	json_t *out = list_sets(p, most);
@@ -175,6 +172,8 @@ static enum MHD_Result respond(struct MHD_Connection *c, unsigned status, json_t
 	if (r) {
 		MHD_add_response_header(r, "Content-Type", "application/json");
 		MHD_add_response_header(r, "Cache-Control", "no-store");
+		if (status != MHD_HTTP_OK)
+			MHD_add_response_header(r, "Connection", "close");
 		if (status == MHD_HTTP_UNAUTHORIZED)
 			MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
 		rc = MHD_queue_response(c, status, r);
@@ -185,16 +184,21 @@ static enum MHD_Result respond(struct MHD_Connection *c, unsigned status, json_t
 	return rc;
 }
 
-static enum MHD_Result answer_whole(struct prov_poll *p, struct MHD_Connection *c, const char *url,
-	const char *method, const struct request *q)
+/* May this go on, as far as its head tells? 0, or the status to answer with. */
+static unsigned check_head(const struct prov_poll *p, struct MHD_Connection *c, const char *url,
+	const char *method)
 {
-	unsigned refuse = strcmp(url, p->path) != 0 ? MHD_HTTP_NOT_FOUND
-		: strcmp(method, "POST") != 0       ? MHD_HTTP_METHOD_NOT_ALLOWED
-		: q->too_long                       ? MHD_HTTP_CONTENT_TOO_LARGE
-						    : check_token(p, c);
+	return strcmp(url, p->path) != 0                  ? MHD_HTTP_NOT_FOUND
+		: strcmp(method, "POST") != 0             ? MHD_HTTP_METHOD_NOT_ALLOWED
+		: !prov_listener_verified(p->listener, c) ? MHD_HTTP_FORBIDDEN
+							  : check_token(p, c);
+}
 
-	if (refuse)
-		return respond(c, refuse, NULL);
+static enum MHD_Result answer_whole(struct prov_poll *p, struct MHD_Connection *c,
+	const struct request *q)
+{
+	if (q->too_long)
+		return respond(c, MHD_HTTP_CONTENT_TOO_LARGE, NULL);
 	json_t *o = q->len ? json_loadb(q->text, q->len, 0, NULL) : json_object();
 	if (!json_is_object(o)) {
 		json_decref(o);
@@ -210,15 +214,20 @@ static enum MHD_Result answer_whole(struct prov_poll *p, struct MHD_Connection *
 static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url,
 	const char *method, const char *version, const char *body, size_t *len, void **state)
 {
+	struct prov_poll *p = ctx;
 	struct request *q = *state;
 
 	(void)version;
-	if (!q) { /* the headers are there */
+	if (!q) { /* the head is there: who must not go on is sent away before his body is read */
+		unsigned refuse = check_head(p, c, url, method);
+		if (refuse)
+			return respond(c, refuse, NULL);
+		prov_listener_let_in(p->listener, c);
 		*state = calloc(1, sizeof(*q));
 		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*len == 0)
-		return answer_whole(ctx, c, url, method, q);
+		return answer_whole(p, c, q);
 	char *grown = q->len + *len <= REQUEST ? realloc(q->text, q->len + *len) : NULL;
 	if (grown) {
 		q->text = grown;
@@ -242,33 +251,22 @@ static void completed(void *ctx, struct MHD_Connection *c, void **state,
 	*state = NULL;
 }
 
-static int find_address(const char *text, struct addrinfo **out)
+/* Whoever waits is answered at once while `on`. */
+static void hurry(void *ctx, bool on)
 {
-	static const struct addrinfo hints = { .ai_flags =
-						       AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-		.ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(text, ':'), *host = text;
-	size_t n = colon ? (size_t)(colon - text) : 0;
-	char name[64] = "127.0.0.1";
+	struct prov_poll *p = ctx;
 
-	*out = NULL;
-	if (n >= 2 && *host == '[' && host[n - 1] == ']') {
-		host++;
-		n -= 2;
-	} else if (colon && memchr(host, ':', n)) {
-		return PROV_EINVAL; /* an IPv6 address without its brackets */
-	}
-	if (n >= sizeof(name) || (colon && n == 0))
-		return PROV_EINVAL;
-	if (colon)
-		snprintf(name, sizeof(name), "%.*s", (int)n, host);
-	return getaddrinfo(name, colon ? colon + 1 : text, &hints, out) ? PROV_EINVAL : 0;
+	pthread_mutex_lock(&p->mutex);
+	p->hurry = on;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->mutex);
 }
 
 int prov_poll_new(const struct prov_poll_settings *s, struct prov_poll **out,
 	struct prov_error *err)
 {
 	struct prov_poll *p = calloc(1, sizeof(*p));
+	const struct prov_listener_use use = { answer, completed, hurry, p };
 	pthread_condattr_t attr;
 
 	*out = p;
@@ -281,70 +279,20 @@ int prov_poll_new(const struct prov_poll_settings *s, struct prov_poll **out,
 	pthread_condattr_destroy(&attr);
 	p->last = &p->first;
 	p->token = s->token;
-	if (!s->listen || find_address(s->listen, &p->address)) {
-		prov_poll_free(out);
-		return prov_error_set(err, PROV_EINVAL,
-			"provOption: listen=%.60s: want ADDRESS:PORT, [ADDRESS]:PORT or PORT",
-			s->listen ? s->listen : "");
-	}
-	if (!s->cert || !s->token) {
-		prov_poll_free(out);
-		return prov_error_set(err, PROV_EINVAL, "provOption: %s= is missing",
-			s->cert ? "token" : "cert");
-	}
-	p->listen = strdup(s->listen);
 	p->path = strdup(*s->path ? s->path : "/");
-	p->cert = strdup(s->cert);
-	p->key = strdup(s->key ? s->key : s->cert);
-	if (p->listen && p->path && p->cert && p->key)
-		return 0;
-	prov_poll_free(out);
-	return prov_error_set(err, PROV_ENOMEM, "no memory");
-}
-
-/* A certificate, which anybody may read. */
-static int read_text(const char *file, char **out, struct prov_error *err)
-{
-	FILE *f = fopen(file, "re");
-	size_t n = 0;
-	char *text = NULL;
-
-	if (f && getdelim(&text, &n, '\0', f) < 0) {
-		free(text);
-		text = NULL;
-	}
-	if (f)
-		fclose(f);
-	*out = text;
-	return text ? 0 : prov_error_set(err, PROV_EIO, "%s: cannot be read", file);
+	int rc = p->path ? prov_listener_new(&s->listener, &use, &p->listener, err)
+			 : prov_error_set(err, PROV_ENOMEM, "no memory");
+	if (rc == 0 && !s->token && !s->listener.client_ca)
+		rc = prov_error_set(err, PROV_EINVAL,
+			"provOption: token= is missing (or clientCa=)");
+	if (rc)
+		prov_poll_free(out);
+	return rc;
 }
 
 int prov_poll_listen(struct prov_poll *p, struct prov_error *err)
 {
-	const struct addrinfo *a = p->address;
-	char *cert = NULL, *key = NULL;
-	size_t n = 0;
-	int rc = read_text(p->cert, &cert, err);
-
-	if (rc == 0)
-		rc = prov_secret_read(p->key, &key, &n, err);
-	if (rc == 0) {
-		unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-			MHD_USE_POLL | MHD_USE_TLS | (a->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
-		p->server = MHD_start_daemon(flags, 0, NULL, NULL, answer, p, MHD_OPTION_SOCK_ADDR,
-			a->ai_addr, MHD_OPTION_HTTPS_MEM_CERT, cert, MHD_OPTION_HTTPS_MEM_KEY, key,
-			MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_LISTENING_ADDRESS_REUSE,
-			1u, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-			MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE, MHD_OPTION_END);
-		if (!p->server)
-			rc = prov_error_set(err, PROV_EIO, "cannot listen at %s with %s: %s",
-				p->listen, p->cert,
-				errno ? strerror(errno) : "is it a certificate with its key?");
-	}
-	free(cert);
-	prov_secret_free(&key, n);
-	return rc;
+	return prov_listener_start(p->listener, err);
 }
 
 void prov_poll_free(struct prov_poll **pp)
@@ -353,20 +301,10 @@ void prov_poll_free(struct prov_poll **pp)
 
 	if (!p)
 		return;
-	pthread_mutex_lock(&p->mutex);
-	p->stop = true;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->mutex);
-	if (p->server)
-		MHD_stop_daemon(p->server);
+	prov_listener_free(&p->listener);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->mutex);
-	if (p->address)
-		freeaddrinfo(p->address);
-	free(p->listen);
 	free(p->path);
-	free(p->cert);
-	free(p->key);
 	free(p);
 	*pp = NULL;
 }

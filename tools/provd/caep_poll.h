@@ -1,10 +1,10 @@
 /*
  * caep_poll.h - where a receiver fetches Security Event Tokens by polling (RFC 8936).
  *
- * An HTTPS listener of our own (TLS 1.2 or later), with a thread for each connection, and the
- * tokens that are out: offered by deliver(), waiting until the receiver acknowledges them. The
- * receiver shows a bearer token (RFC 6750). Any number of threads may offer at a time;
- * prov_poll_free() only when none does.
+ * An HTTPS listener of our own (listener.h), and the tokens that are out: offered by deliver(),
+ * waiting until the receiver acknowledges them. The receiver shows a bearer token (RFC 6750), or
+ * a certificate, or both. Any number of threads may offer at a time; prov_poll_free() only when
+ * none does.
  */
 #ifndef PROVD_CAEP_POLL_H
 #define PROVD_CAEP_POLL_H
@@ -12,15 +12,16 @@
 #include <stdatomic.h>
 
 #include "error.h"
+#include "listener.h"
 #include "result.h"
 
 struct prov_poll;
 
 struct prov_poll_settings {
-	const char *listen;     /* ADDRESS:PORT, [ADDRESS]:PORT or PORT (loopback) */
-	const char *path;       /* of the URL that is polled */
-	const char *cert, *key; /* PEM files: our certificate and its key */
-	const char *token;      /* secret file: what a receiver must show; outlives us */
+	struct prov_listener_settings listener;
+	const char *path;  /* of the URL that is polled */
+	const char *token; /* secret file: what a receiver must show; outlives us. NULL: its
+			    * certificate is enough */
 };
 
 /* Nothing is listened to yet. PROV_EINVAL names the setting. */
