@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon.h" /* provd_monotonic() */
+#include "mask.h"
 #include "secret.h"
 
 #define EARLY 30 /* seconds before its end that a token is given up */
@@ -139,15 +140,19 @@ static int fetch(struct prov_bearer *b, struct prov_http *http, const atomic_boo
 	if (rc)
 		return rc;
 	rc = basic(b->client_id ? b->client_id : "", secret, header, sizeof(header));
-	prov_secret_free(&secret, room);
-	if (rc)
+	if (rc) {
+		prov_secret_free(&secret, room);
 		return prov_error_set(err, rc, "no memory");
+	}
 	const char *const headers[] = { header, "Accept: application/json",
 		"Content-Type: application/x-www-form-urlencoded", NULL };
 	const struct prov_http_request q = { "POST", b->token_url, headers, body, sizeof(body) - 1,
 		cancel };
 	rc = prov_http_do(http, &q, &r, err);
 	OPENSSL_cleanse(header, sizeof(header));
+	if (rc == 0 && r.status != 200)
+		prov_mask(r.body, r.len, secret);
+	prov_secret_free(&secret, room);
 	if (rc == 0)
 		rc = take_token(b, &r, err);
 	prov_http_response_dispose(&r);

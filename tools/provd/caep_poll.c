@@ -12,6 +12,7 @@
 
 #include "daemon.h" /* provd_monotonic() */
 #include "listener.h"
+#include "mask.h"
 #include "secret.h"
 
 #define LONGEST 25    /* seconds that a poll waits for something to come */
@@ -197,8 +198,13 @@ static unsigned check_head(const struct prov_poll *p, struct MHD_Connection *c, 
 static enum MHD_Result answer_whole(struct prov_poll *p, struct MHD_Connection *c,
 	const struct request *q)
 {
+	const char *shown = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+
 	if (q->too_long)
 		return respond(c, MHD_HTTP_CONTENT_TOO_LARGE, NULL);
+	if (shown && q->text) /* what it reports of errors is shown to people */
+		prov_mask(q->text, q->len,
+			shown + strcspn(shown, " ") + (strchr(shown, ' ') != NULL));
 	json_t *o = q->len ? json_loadb(q->text, q->len, 0, NULL) : json_object();
 	if (!json_is_object(o)) {
 		json_decref(o);

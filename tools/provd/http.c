@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mask.h"
 #include "options.h" /* PROV_VERSION */
 #include "trust.h"
 
@@ -249,6 +250,23 @@ static void read_head(CURL *c, struct prov_http_response *r)
 		snprintf(r->location, sizeof(r->location), "%s", hd->value);
 }
 
+/* A server may repeat what it was shown. */
+static void mask_credentials(const struct prov_http_request *q, struct prov_http_response *r)
+{
+	static const char name[] = "Authorization: ";
+
+	for (const char *const *p = q->header; p && *p; p++) {
+		const char *value = *p + sizeof(name) - 1;
+		if (strncmp(*p, name, sizeof(name) - 1) != 0)
+			continue;
+		value += strcspn(value, " "); /* behind the scheme */
+		value += *value == ' ';
+		prov_mask(r->body, r->len, value);
+		prov_mask(r->etag, strlen(r->etag), value);
+		prov_mask(r->location, strlen(r->location), value);
+	}
+}
+
 int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 	struct prov_http_response *r, struct prov_error *err)
 {
@@ -276,8 +294,10 @@ int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	give_handle(h, c);
-	if (answered)
+	if (answered) {
+		mask_credentials(q, r);
 		return 0;
+	}
 	prov_http_response_dispose(r);
 	return prov_error_set(err, PROV_EIO, "%s",
 		*call.err.text ? call.err.text

@@ -46,8 +46,8 @@ struct prov_http_response {
 int prov_http_new(const struct prov_http_settings *s, struct prov_http **out,
 	struct prov_error *err);
 void prov_http_free(struct prov_http **h);
-/* 0: there is an answer, whatever its status; prov_http_response_dispose(). PROV_EIO: none, and
- * the text says why. */
+/* 0: there is an answer, whatever its status; prov_http_response_dispose(). What the request's
+ * Authorization header has is masked in it. PROV_EIO: none, and the text says why. */
 int prov_http_do(struct prov_http *h, const struct prov_http_request *q,
 	struct prov_http_response *r, struct prov_error *err);
 void prov_http_response_dispose(struct prov_http_response *r);

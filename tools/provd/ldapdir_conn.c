@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon.h" /* provd_monotonic() */
+#include "mask.h"
 #include "secret.h"
 
 #define IDLE_MOST 8
@@ -234,6 +235,7 @@ static int bind_simple(struct prov_ldapdir_call *call)
 			ldap_sasl_bind(call->ld, d->bind_dn, LDAP_SASL_SIMPLE, &cred, NULL, NULL,
 				&id),
 			&id, NULL);
+	prov_mask(call->text, strlen(call->text), secret); /* some repeat it */
 	prov_secret_free(&secret, room);
 	return rc;
 }
