@@ -14,12 +14,17 @@
 #define STEP 200        /* ms between two looks whether we are to stop */
 #define CONNECT_MOST 10 /* seconds */
 
+struct conn {
+	LDAP *ld;
+	struct prov_wire *wire;
+};
+
 struct prov_ldapdir {
 	char *uri, *base, *ca, *cert, *key, *bind_dn, *secret_file;
 	unsigned timeout;
 	pthread_mutex_t mutex;
 	size_t nidle;
-	LDAP *idle[IDLE_MOST]; /* bound; under mutex */
+	struct conn idle[IDLE_MOST]; /* bound; under mutex */
 };
 
 static int copy(const char *from, char **to)
@@ -76,6 +81,16 @@ int prov_ldapdir_new(const struct prov_connector *c, struct prov_ldapdir **out,
 	return rc;
 }
 
+static void hang_up(struct conn *c)
+{
+	if (c->wire) /* the farewell is sent at once, or not at all */
+		prov_wire_limit(c->wire, provd_monotonic() + STEP, NULL);
+	if (c->ld)
+		ldap_unbind_ext(c->ld, NULL, NULL);
+	c->ld = NULL;
+	prov_wire_free(&c->wire);
+}
+
 void prov_ldapdir_free(struct prov_ldapdir **dp)
 {
 	struct prov_ldapdir *d = *dp;
@@ -83,7 +98,7 @@ void prov_ldapdir_free(struct prov_ldapdir **dp)
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->nidle; i++)
-		ldap_unbind_ext(d->idle[i], NULL, NULL);
+		hang_up(&d->idle[i]);
 	pthread_mutex_destroy(&d->mutex);
 	ldap_memfree(d->uri);
 	free(d->base);
@@ -134,9 +149,11 @@ char *prov_ldapdir_assertion(const char *attr, const char *value)
 
 static void drop(struct prov_ldapdir_call *call)
 {
-	if (call->ld)
-		ldap_unbind_ext(call->ld, NULL, NULL);
+	struct conn c = { call->ld, call->wire };
+
+	hang_up(&c);
 	call->ld = NULL;
+	call->wire = NULL;
 }
 
 static int take_result(struct prov_ldapdir_call *call, LDAPMessage *m)
@@ -147,6 +164,21 @@ static int take_result(struct prov_ldapdir_call *call, LDAPMessage *m)
 	snprintf(call->text, sizeof(call->text), "%s", text ? text : "");
 	ldap_memfree(text);
 	return rc == LDAP_SUCCESS ? 0 : prov_result_fail(call->out, "%s", ldap_err2string(rc));
+}
+
+/* There is no answer: why not, as well as it is known. */
+static void lost(struct prov_ldapdir_call *call, int rc)
+{
+	const char *why = prov_wire_why(call->wire);
+	char *text = NULL;
+
+	if (!why)
+		ldap_get_option(call->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
+	if (!why && text && *text && *text != '(') /* "(unknown error code)" */
+		why = text;
+	prov_result_fail(call->out, "%s%s%.150s", ldap_err2string(rc), why ? ": " : "",
+		why ? why : "");
+	ldap_memfree(text);
 }
 
 int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDAPMessage **res)
@@ -168,8 +200,9 @@ int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDA
 	if (rc == LDAP_SUCCESS && kind < 0)
 		ldap_get_option(call->ld, LDAP_OPT_RESULT_CODE, &rc);
 	if (rc != LDAP_SUCCESS) {
+		lost(call, rc);
 		drop(call);
-		return prov_result_fail(call->out, "%s", ldap_err2string(rc));
+		return -1;
 	}
 	rc = take_result(call, m);
 	if (res && rc == 0)
@@ -258,6 +291,9 @@ static int dial(struct prov_ldapdir_call *call)
 
 	if (ldap_initialize(&call->ld, d->uri) != LDAP_SUCCESS)
 		return prov_result_fail(call->out, "%s: cannot be used", d->uri);
+	if (prov_wire_new(call->ld, &call->wire))
+		return prov_result_fail(call->out, "no memory");
+	prov_wire_limit(call->wire, call->until, call->cancel);
 	ldap_set_option(call->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
 	ldap_set_option(call->ld, LDAP_OPT_NETWORK_TIMEOUT, &wait);
 	ldap_set_option(call->ld, LDAP_OPT_TIMEOUT, &wait);
@@ -291,9 +327,15 @@ int prov_ldapdir_begin(struct prov_ldapdir_call *call)
 
 	call->until = provd_monotonic() + (int64_t)d->timeout * 1000;
 	pthread_mutex_lock(&d->mutex);
-	call->ld = d->nidle ? d->idle[--d->nidle] : NULL;
+	struct conn kept = { NULL, NULL };
+	if (d->nidle)
+		kept = d->idle[--d->nidle];
 	pthread_mutex_unlock(&d->mutex);
-	if (call->ld && alive(call))
+	call->ld = kept.ld;
+	call->wire = kept.wire;
+	if (kept.ld)
+		prov_wire_limit(kept.wire, call->until, call->cancel);
+	if (kept.ld && alive(call))
 		return 0;
 	drop(call);
 	return dial(call);
@@ -305,8 +347,10 @@ void prov_ldapdir_end(struct prov_ldapdir_call *call)
 
 	pthread_mutex_lock(&d->mutex);
 	if (call->ld && call->out->outcome == PROV_OUTCOME_DONE && d->nidle < IDLE_MOST) {
-		d->idle[d->nidle++] = call->ld;
+		d->idle[d->nidle++] = (struct conn){ call->ld, call->wire };
+		prov_wire_limit(call->wire, 0, NULL);
 		call->ld = NULL;
+		call->wire = NULL;
 	}
 	pthread_mutex_unlock(&d->mutex);
 	drop(call);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "connector.h"
+#include "ldapdir_wire.h"
 #include "result.h"
 
 struct prov_ldapdir;
@@ -27,9 +28,10 @@ struct prov_ldapdir_call {
 	const atomic_bool *cancel;
 	struct prov_result *out;
 	LDAP *ld;
-	int64_t until;  /* monotonic ms */
-	int code;       /* LDAP result of the last request */
-	char text[256]; /* its diagnostic message */
+	struct prov_wire *wire; /* of ld */
+	int64_t until;          /* monotonic ms */
+	int code;               /* LDAP result of the last request */
+	char text[256];         /* its diagnostic message */
 };
 
 /* Connect and bind. 0, or -1 and call->out says why. Ended by prov_ldapdir_end(), always. */
