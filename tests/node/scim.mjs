@@ -3,7 +3,7 @@
 // it misbehave: {"status":N,"method":"PATCH","path":"/Users","times":n,"headers":{..}} answers
 // that instead; {"lie":true} takes writes and forgets them; {"deaf":true} ignores filters;
 // {"words":true} writes booleans as text; {"etag":true} has versions and wants If-Match;
-// {"fault":"hang"|"reset"|"drip"|"nonsense"|"endless"|"late","method":..,"path":..} is broken in that way.
+// {"fault":"hang"|"reset"|"drip"|"nonsense"|"endless"|"late"|"lost","method":..,"path":..} is broken in that way.
 //
 // GET /dump gives all there is, POST /seed puts a user in, past the protocol.
 import { readFileSync, existsSync, writeFileSync } from "node:fs";
@@ -54,6 +54,10 @@ function broken(fault, req, res, next) {
   const { socket } = req;
   if (fault === "hang") return true;
   if (fault === "late") setTimeout(next, 1500);
+  if (fault === "lost") { // it is done, and the answer does not arrive
+    res.end = () => socket.destroy();
+    next();
+  }
   if (fault === "nonsense") res.status(200).type("application/scim+json").send('{"schemas":[,"Resources"');
   if (fault === "reset") {
     res.writeHead(200, { "Content-Type": "application/scim+json", "Content-Length": "1000" });

@@ -1,6 +1,8 @@
-"""Servers that do not speak: they take connections and then do harm. Only to inject faults."""
+"""Servers that take connections and then do harm, and one that stands in the way of a real one. Only to inject
+faults."""
 
 import contextlib
+import random
 import socket
 import ssl
 import struct
@@ -87,3 +89,37 @@ def say(answer):
         while c.recv(4096):
             pass
     return serve
+
+
+class Proxy(Broken):
+    """Between a client and a real server; what it does to the bytes is in how:
+    "pass", "stall" (nothing more is passed on), "cut" (each connection is reset after some bytes)."""
+
+    def __init__(self, port, seed=0):
+        self.behind, self.how, self.rng, self.cuts = port, "pass", random.Random(seed), 0
+        super().__init__(self._between)
+
+    def _between(self, client):
+        server = socket.create_connection(("127.0.0.1", self.behind))
+        self.open.append(server)
+        left = [self.rng.randrange(6000)] if self.how == "cut" else None
+        for a, b in ((client, server), (server, client)):
+            threading.Thread(target=self._carry, args=(a, b, left), daemon=True).start()
+
+    def _carry(self, a, b, left):
+        with contextlib.suppress(OSError):
+            while data := a.recv(512):
+                if self.how == "stall":
+                    continue
+                if left and (left[0] - len(data)) < 0:
+                    self.cuts += 1
+                    a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    break
+                if left:
+                    left[0] -= len(data)
+                b.sendall(data)
+        for c in (a, b):
+            with contextlib.suppress(OSError):
+                c.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                c.close()
