@@ -61,7 +61,7 @@ static const char *const scim_options[] = { "ca", "cert", "key", "tokenUrl", "cl
 
 static const char *const ldap_options[] = { "ca", "cert", "key", "bindDn", "rdn", "class", "map",
 	"disable", "delete=disable|remove", "groups", "member=member|uniqueMember|memberUid",
-	"idAttribute", NULL };
+	"idAttribute", "dialect=ad", "upnSuffix", "password=random|none", NULL };
 
 static const char *const caep_options[] = { "ca", "cert", "key", "token", "tokenUrl", "clientId",
 	"issuer", "audience", "subject=opaque|email|iss_sub", "subjectAttribute", "subjectIssuer",

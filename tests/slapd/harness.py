@@ -399,7 +399,7 @@ def make_removable(function, path, _):
     function(path)
 
 
-def make_pki(where):
+def make_pki(where, names="IP:127.0.0.1,DNS:localhost"):
     """A throwaway CA, a certificate for the server and one for a client (uid=cert,ou=people)."""
     where.mkdir(mode=0o700)
 
@@ -408,7 +408,7 @@ def make_pki(where):
 
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
             "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Throwaway CA")
-    (where / "san.cnf").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    (where / "san.cnf").write_text(f"subjectAltName={names}\n")
     for name, subject in (("server", "/CN=localhost"), ("client", "/DC=com/DC=example/OU=people/UID=cert")):
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
                 "-out", f"{name}.csr", "-subj", subject)

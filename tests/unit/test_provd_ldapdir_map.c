@@ -12,7 +12,7 @@
 #include "fake_schema.h"
 #include "ldapdir_map.h"
 
-static struct prov_ldapdir_map *map_of(const char *const *options, size_t n)
+static struct prov_ldapdir_map *map_there(const char *domain, const char *const *options, size_t n)
 {
 	const struct prov_type *types[] = { fake_type("mail"), fake_type("title") };
 	struct prov_connector_option o[8];
@@ -21,8 +21,13 @@ static struct prov_ldapdir_map *map_of(const char *const *options, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		o[i] = (struct prov_connector_option){ "map", options[i] };
-	prov_ldapdir_map_new(&c, &m, NULL);
+	prov_ldapdir_map_new(&c, domain, &m, NULL);
 	return m;
+}
+
+static struct prov_ldapdir_map *map_of(const char *const *options, size_t n)
+{
+	return map_there(NULL, options, n);
 }
 
 /* "attr=a,b;..." of all that may leave. */
@@ -64,6 +69,36 @@ static void options_replace_defaults(void **state)
 		"mail=a,b;uid=a,b;cn=ann;");
 }
 
+static void active_directory_has_names_of_its_own_and_single_values(void **state)
+{
+	(void)state;
+	are(map_there("ad.x", NULL, 0), EVENT,
+		"sAMAccountName=ann;userPrincipalName=ann@ad.x;mail=a;title=;");
+	are(map_there("", NULL, 0), EVENT, "sAMAccountName=ann;mail=a;title=;");
+	are(map_there("ad.x",
+		    (const char *const[]){ "userPrincipalName=mail", "samaccountname=mail",
+			    "url=mail" },
+		    3),
+		EVENT, "mail=a;title=;userPrincipalName=a;samaccountname=a;url=a,b;");
+}
+
+static void one_attribute_can_be_asked_for(void **state)
+{
+	struct prov_ldapdir_map *m = map_of((const char *const[]){ "x=mail", "y=sn" }, 2);
+	json_t *e = json_loads(EVENT, 0, NULL);
+	char *first = prov_ldapdir_map_first(m, "X", e);
+
+	(void)state;
+	assert_string_equal(first, "a");
+	assert_null(prov_ldapdir_map_first(m, "y", e)); /* may not leave */
+	assert_null(prov_ldapdir_map_first(m, "z", e));
+	assert_string_equal(prov_ldapdir_map_from(m, "X"), "mail");
+	assert_null(prov_ldapdir_map_from(m, "z"));
+	free(first);
+	json_decref(e);
+	prov_ldapdir_map_free(&m);
+}
+
 static void bytes_come_through(void **state)
 {
 	(void)state;
@@ -99,6 +134,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_listed_leaves),
 		cmocka_unit_test(options_replace_defaults),
+		cmocka_unit_test(active_directory_has_names_of_its_own_and_single_values),
+		cmocka_unit_test(one_attribute_can_be_asked_for),
 		cmocka_unit_test(bytes_come_through),
 		cmocka_unit_test(bad_mappings_are_refused),
 		cmocka_unit_test(values_are_compared_as_a_set),

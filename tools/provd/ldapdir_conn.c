@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon.h" /* provd_monotonic() */
+#include "ldapdir_ad.h"
 #include "mask.h"
 #include "secret.h"
 
@@ -118,8 +119,10 @@ const char *prov_ldapdir_base(const struct prov_ldapdir *d)
 
 int prov_ldapdir_fail_code(struct prov_ldapdir_call *call, const char *what)
 {
-	prov_result_fail(call->out, "%s: %s%s%.150s", what, ldap_err2string(call->code),
-		*call->text ? ": " : "", call->text);
+	const char *hint = prov_ldapdir_ad_hint(call->text);
+
+	prov_result_fail(call->out, "%s: %s%s%s%s%.150s", what, ldap_err2string(call->code),
+		hint ? ": " : "", hint ? hint : "", *call->text ? ": " : "", call->text);
 	if (call->code == LDAP_BUSY || call->code == LDAP_UNAVAILABLE)
 		call->out->outcome = PROV_OUTCOME_AGAIN;
 	return -1;
@@ -209,6 +212,25 @@ int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDA
 		*res = m;
 	else
 		ldap_msgfree(m);
+	return rc;
+}
+
+int prov_ldapdir_exists(struct prov_ldapdir_call *call, const char *dn, const char *filter,
+	bool *there)
+{
+	static char none[] = LDAP_NO_ATTRS;
+	char *attrs[] = { none, NULL };
+	LDAPMessage *res = NULL;
+	int id = 0;
+	int rc = prov_ldapdir_wait(call,
+		ldap_search_ext(call->ld, dn, LDAP_SCOPE_BASE, filter, attrs, 0, NULL, NULL, NULL,
+			1, &id),
+		&id, &res);
+
+	*there = rc == 0 && ldap_count_entries(call->ld, res) > 0;
+	ldap_msgfree(res);
+	if (rc == 0 && call->code != LDAP_SUCCESS && call->code != LDAP_NO_SUCH_OBJECT)
+		rc = prov_ldapdir_fail_code(call, "search for an entry");
 	return rc;
 }
 

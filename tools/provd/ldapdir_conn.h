@@ -10,6 +10,7 @@
 
 #include <ldap.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "connector.h"
@@ -44,8 +45,13 @@ void prov_ldapdir_end(struct prov_ldapdir_call *call);
  * 0: there is an answer, see call->code; *res (may be NULL) is the caller's. -1: none.
  */
 int prov_ldapdir_wait(struct prov_ldapdir_call *call, int rc, const int *id, LDAPMessage **res);
-/* "what: No such object (text)"; returns -1. Busy and unavailable servers are tried later. */
+/* "what: No such object: text", and what a code of Active Directory in it means; returns -1. Busy
+ * and unavailable servers are tried later. */
 int prov_ldapdir_fail_code(struct prov_ldapdir_call *call, const char *what);
+
+/* Is there an entry of this DN that the filter matches? 0, or -1 with a result. */
+int prov_ldapdir_exists(struct prov_ldapdir_call *call, const char *dn, const char *filter,
+	bool *there);
 
 /* "attr=value" as an RDN (RFC 4514); ldap_memfree(). NULL: no memory. */
 char *prov_ldapdir_rdn(const char *attr, const char *value);

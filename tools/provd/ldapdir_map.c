@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,10 +14,13 @@
 
 struct row {
 	char *there, *here;
-	bool may;
+	bool may, one;
+	const char *suffix; /* behind each value, or NULL */
 };
 
 struct prov_ldapdir_map {
+	bool ad;
+	char *suffix;
 	size_t n;
 	struct row row[ROWS];
 };
@@ -24,6 +28,15 @@ struct prov_ldapdir_map {
 static const char *const defaults[] = { "uid", "cn", "sn", "givenName", "displayName", "initials",
 	"mail", "title", "telephoneNumber", "mobile", "departmentNumber", "employeeNumber",
 	"employeeType", "preferredLanguage", "o", "ou", "l" };
+
+/* Of the usual ones, those that Active Directory's schema calls single-valued. */
+static const char *const ad_single[] = { "sAMAccountName", "userPrincipalName", "cn", "sn",
+	"givenName", "displayName", "initials", "mail", "title", "telephoneNumber", "mobile",
+	"department", "company", "division", "employeeNumber", "employeeID", "employeeType",
+	"preferredLanguage", "l", "st", "c", "co", "streetAddress", "postalCode", "manager",
+	"physicalDeliveryOfficeName", "facsimileTelephoneNumber", "homePhone", "pager", "info",
+	"description", "wWWHomePage", "adminDescription", "uidNumber", "gidNumber", "loginShell",
+	"unixHomeDirectory" };
 
 static void row_dispose(struct row *r)
 {
@@ -38,6 +51,8 @@ void prov_ldapdir_map_free(struct prov_ldapdir_map **mp)
 
 	for (size_t i = 0; m && i < m->n; i++)
 		row_dispose(&m->row[i]);
+	if (m)
+		free(m->suffix);
 	free(m);
 	*mp = NULL;
 }
@@ -50,6 +65,14 @@ size_t prov_ldapdir_map_size(const struct prov_ldapdir_map *m)
 const char *prov_ldapdir_map_name(const struct prov_ldapdir_map *m, size_t n)
 {
 	return m->row[n].there;
+}
+
+const char *prov_ldapdir_map_from(const struct prov_ldapdir_map *m, const char *there)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcasecmp(m->row[i].there, there) == 0)
+			return m->row[i].here;
+	return NULL;
 }
 
 /* RFC 4512, 1.4: a name or an OID, with options. */
@@ -73,6 +96,14 @@ static void forget(struct prov_ldapdir_map *m, const char *there, size_t len)
 		}
 }
 
+static bool is_single(const char *there, size_t len)
+{
+	for (size_t i = 0; i < sizeof(ad_single) / sizeof(ad_single[0]); i++)
+		if (strlen(ad_single[i]) == len && strncasecmp(ad_single[i], there, len) == 0)
+			return true;
+	return false;
+}
+
 static int add(struct prov_ldapdir_map *m, const struct prov_connector *c, const char *there,
 	size_t len, const char *here)
 {
@@ -83,7 +114,8 @@ static int add(struct prov_ldapdir_map *m, const struct prov_connector *c, const
 		return 0;
 	if (m->n == ROWS)
 		return PROV_EFULL;
-	struct row r = { strndup(there, len), strdup(here), provd_event_may(c, here) };
+	struct row r = { strndup(there, len), strdup(here), provd_event_may(c, here),
+		m->ad && is_single(there, len), NULL };
 	if (!r.there || !r.here) {
 		row_dispose(&r);
 		return PROV_ENOMEM;
@@ -92,14 +124,36 @@ static int add(struct prov_ldapdir_map *m, const struct prov_connector *c, const
 	return 0;
 }
 
-int prov_ldapdir_map_new(const struct prov_connector *c, struct prov_ldapdir_map **out,
-	struct prov_error *err)
+static int add_ad(struct prov_ldapdir_map *m, const struct prov_connector *c, const char *domain)
+{
+	static const char name[] = "sAMAccountName", principal[] = "userPrincipalName";
+	int rc;
+
+	m->ad = true;
+	rc = add(m, c, name, strlen(name), "uid");
+	if (rc || !*domain)
+		return rc;
+	if (asprintf(&m->suffix, "@%s", domain) < 0) {
+		m->suffix = NULL;
+		return PROV_ENOMEM;
+	}
+	rc = add(m, c, principal, strlen(principal), "uid");
+	if (rc == 0)
+		m->row[m->n - 1].suffix = m->suffix;
+	return rc;
+}
+
+int prov_ldapdir_map_new(const struct prov_connector *c, const char *domain,
+	struct prov_ldapdir_map **out, struct prov_error *err)
 {
 	struct prov_ldapdir_map *m = calloc(1, sizeof(*m));
 	const char *bad = NULL;
 	int rc = m ? 0 : PROV_ENOMEM;
 
-	for (size_t i = 0; rc == 0 && i < sizeof(defaults) / sizeof(defaults[0]); i++)
+	if (rc == 0 && domain)
+		rc = add_ad(m, c, domain);
+	/* uid is the first one: sAMAccountName takes its place */
+	for (size_t i = domain != NULL; rc == 0 && i < sizeof(defaults) / sizeof(defaults[0]); i++)
 		rc = add(m, c, defaults[i], strlen(defaults[i]), defaults[i]);
 	for (size_t i = 0; rc == 0 && i < c->noption; i++) {
 		if (strcmp(c->option[i].name, "map") != 0)
@@ -137,10 +191,13 @@ static struct berval *value_of(const json_t *v)
 }
 
 /* An array of values, or one. */
-static struct berval **list_of(const json_t *values)
+static struct berval **list_of(const json_t *values, bool one)
 {
 	bool many = json_is_array(values);
 	size_t n = many ? json_array_size(values) : values != NULL, kept = 0;
+
+	if (one && n > 1)
+		n = 1;
 	struct berval **v = n ? calloc(n + 1, sizeof(struct berval *)) : NULL;
 
 	for (size_t i = 0; v && i < n; i++) {
@@ -161,14 +218,49 @@ void prov_ldapdir_values_free(struct berval **v)
 	free(v);
 }
 
+static int append(struct berval *v, const char *suffix)
+{
+	size_t n = strlen(suffix);
+	char *longer = ber_memrealloc(v->bv_val, v->bv_len + n + 1);
+
+	if (!longer)
+		return PROV_ENOMEM;
+	memcpy(longer + v->bv_len, suffix, n + 1);
+	*v = (struct berval){ v->bv_len + n, longer };
+	return 0;
+}
+
 int prov_ldapdir_map_get(const struct prov_ldapdir_map *m, size_t n, const json_t *event,
 	const char **there, struct berval ***values)
 {
 	const struct row *r = &m->row[n];
 
 	*there = r->there;
-	*values = r->may ? list_of(provd_event_values(event, r->here)) : NULL;
-	return r->may ? 0 : PROV_ENOENT;
+	*values = r->may ? list_of(provd_event_values(event, r->here), r->one) : NULL;
+	int rc = r->may ? 0 : PROV_ENOENT;
+	for (struct berval **v = *values; r->suffix && v && *v && rc == 0; v++)
+		rc = append(*v, r->suffix);
+	if (rc) {
+		prov_ldapdir_values_free(*values);
+		*values = NULL;
+	}
+	return rc;
+}
+
+char *prov_ldapdir_map_first(const struct prov_ldapdir_map *m, const char *there,
+	const json_t *event)
+{
+	char *value = NULL;
+
+	for (size_t i = 0; i < m->n && !value; i++) {
+		struct berval **v = NULL;
+		const char *attr;
+		if (prov_ldapdir_map_get(m, i, event, &attr, &v) == 0 && v &&
+			strcasecmp(attr, there) == 0)
+			value = strndup(v[0]->bv_val, v[0]->bv_len);
+		prov_ldapdir_values_free(v);
+	}
+	return value;
 }
 
 static size_t count(struct berval **v)
