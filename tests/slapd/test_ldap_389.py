@@ -152,3 +152,18 @@ def test_groups_follow(s, there, member, cls):
     settled(s)
     assert members(there, sales, member) == [], "the last one has left"
     assert status(s)["failed"] == 0
+
+
+@pytest.mark.parametrize("member", ["member", "uniqueMember"])
+def test_a_renamed_account_keeps_its_groups_there(s, there, member):
+    """The instance's referential integrity plugin is off, as it is by default."""
+    s.group(f"keep-{member}")
+    s.role("keep", provAssignFilter="(uid=*)", provGroup=f"keep-{member}")
+    connect(s, there, option=(f"groups={GROUPS}", f"member={member}"))
+    old, new = f"lea-{member}", f"max-{member}"
+    s.account(old)
+    settled(s)
+    assert members(there, f"keep-{member}", member) == [old]
+    s.admin.rename(s.person_dn(old), f"uid={new}")
+    settled(s)
+    assert members(there, f"keep-{member}", member) == [new] and status(s)["failed"] == 0

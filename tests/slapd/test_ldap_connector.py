@@ -215,6 +215,99 @@ def test_a_rename_that_changes_groups_uses_the_right_names(s, there, member, cls
     assert status(s)["failed"] == 0
 
 
+def keepers(s, there, member):
+    """A role that everybody has, with a group; and a group there that nobody here knows of."""
+    cls = {"member": "groupOfNames", "uniqueMember": "groupOfUniqueNames", "memberUid": "posixGroup"}[member]
+    s.group("keepers")
+    s.role("keepers", provAssignFilter="(uid=*)", provGroup="keepers")
+    for i, g in enumerate(("keepers", "theirs") if cls == "posixGroup" else ()):
+        there.admin.add(there.group_dn(g), {"objectClass": cls, "cn": g, "gidNumber": str(1000 + i)})
+    connect(s, there, option=(f"groups={GROUPS}", f"member={member}", "delete=remove"))
+    s.account("ann")
+    settled(s)
+    name = (lambda uid: uid) if member == "memberUid" else there.person_dn
+    theirs = there.group_dn("theirs")
+    if cls == "posixGroup":
+        there.admin.modify(theirs, add={member: name("ann")})
+    else:
+        there.admin.add(theirs, {"objectClass": cls, "cn": "theirs", member: [name("ann")]})
+    return name
+
+
+@pytest.mark.parametrize("member", ["member", "uniqueMember", "memberUid"])
+def test_a_renamed_account_keeps_its_groups_there(s, there, member):
+    name = keepers(s, there, member)
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    settled(s)
+    for g in ("keepers", "theirs"):
+        assert there.admin.get(there.group_dn(g))[member] == [name("eva")], g
+    assert status(s)["failed"] == 0
+
+
+def test_groups_that_the_server_keeps_itself_are_no_failure(s, make_slapd):
+    there = make_slapd(provision=None, tls=True, overlays=[("refint", {"refint_attributes": "member"})])
+    there.expect_log("refint_repair: ")
+    name = keepers(s, there, "member")
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    settled(s)
+    for g in ("keepers", "theirs"):
+        wait_until(lambda: there.admin.get(there.group_dn(g))["member"] == [name("eva")], 10, g)  # refint is slower
+    assert status(s)["failed"] == 0
+
+
+def test_groups_follow_when_provd_ended_between_the_renaming_and_them(s, there):
+    name = keepers(s, there, "member")
+    s.provd_stop(hard=True)
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    there.admin.rename(there.person_dn("ann"), "uid=eva")  # as far as it had come
+    s.provd_start()
+    settled(s)
+    for g in ("keepers", "theirs"):
+        assert there.admin.get(there.group_dn(g))["member"] == [name("eva")], g
+
+
+def test_and_not_when_somebody_else_has_the_name_by_then(s, there):
+    name = keepers(s, there, "member")
+    s.provd_stop(hard=True)
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    there.admin.rename(there.person_dn("ann"), "uid=eva")
+    there.admin.add(there.person_dn("ann"), {"objectClass": "inetOrgPerson", "uid": "ann", "cn": "x", "sn": "x"})
+    s.provd_start()
+    settled(s)
+    assert there.admin.get(there.group_dn("theirs"))["member"] == [name("ann")]
+
+
+@pytest.mark.parametrize("member", ["member", "memberUid"])
+def test_who_gets_the_name_of_a_removed_account_does_not_get_its_groups(make_slapd, there, member):
+    s = make_slapd(provision={"provision-on-delete": "allow"})
+    name = keepers(s, there, member)
+    s.admin.delete(s.person_dn("ann"))
+    settled(s)
+    assert entry(there, "ann") is None and status(s)["failed"] == 0
+    for g in ("keepers", "theirs"):
+        assert name("ann") not in there.admin.get(there.group_dn(g))[member], g
+
+
+def test_a_leaver_is_locked_though_the_server_refuses_the_rest(s, there):
+    connect(s, there, provAttribute=[*ATTRS, "labeledURI"], option=("map=seeAlso=labeledURI",))
+    s.account("ann")
+    settled(s)
+    s.set("ann", labeledURI="no-dn", provState="terminated")
+    failed(s, "change the account: Invalid syntax")
+    assert entry(there, "ann")[LOCK]
+
+
+def test_one_that_cannot_be_deleted_is_locked_at_least(make_slapd, there):
+    s = make_slapd(provision={"provision-on-delete": "allow"})
+    connect(s, there, option=("delete=remove",))
+    s.account("ann")
+    settled(s)
+    there.admin.add(f"cn=device,{there.person_dn('ann')}", {"objectClass": "device", "cn": "device"})
+    s.admin.delete(s.person_dn("ann"))
+    failed(s, "delete the account: Operation not allowed on non-leaf")
+    assert entry(there, "ann")[LOCK]
+
+
 def test_the_mapping(s, there):
     connect(s, there, option=("rdn=cn", "map=cn=uid", "map=uid=", "map=description=title", "map=displayName=cn",
                               "class=person", "class=extensibleObject"))
