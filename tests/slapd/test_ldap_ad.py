@@ -133,6 +133,21 @@ def test_with_password_none_an_account_waits_for_its_first_one(s, there):
     assert may_bind(there, "waits") and status(s)["failed"] == 0
 
 
+def test_what_was_disabled_from_here_is_enabled_from_here(s, there):
+    """Also when the password that somebody there gave must still be changed (pwdLastSet is 0 then, too)."""
+    connect(s, there, option=("password=none",))
+    s.account("first")
+    settled(s)
+    there.set_password("first", PASSWORD)
+    there.admin.modify(there.person("first").dn, replace={"pwdLastSet": "0", "userAccountControl": "512"})
+    s.state_of("first", "suspended")
+    settled(s)
+    assert control(there, "first") == 514 and there.person("first")["pwdLastSet"] == ["0"]
+    s.state_of("first", "active")
+    settled(s)
+    assert control(there, "first") == 512
+
+
 def test_a_renamed_account_keeps_its_id_and_its_groups(s, there):
     s.group("keepers")
     s.role("keepers", provAssignFilter="(sn=Kay)", provGroup="keepers")
