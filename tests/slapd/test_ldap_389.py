@@ -3,12 +3,14 @@
 import ldap
 import pytest
 
-from directory import GROUPS, PEOPLE
+import manual
+from directory import GROUPS, PEOPLE, SUFFIX
 from ds389 import Ds389
 from harness import wait_until
 from test_ldap_connector import connect as connect_any, failed
 from test_provd import status
 from test_scim import settled
+from test_webhook import keep
 
 LOCK = "nsAccountLock"
 
@@ -167,3 +169,25 @@ def test_a_renamed_account_keeps_its_groups_there(s, there, member):
     s.admin.rename(s.person_dn(old), f"uid={new}")
     settled(s)
     assert members(there, f"keep-{member}", member) == [new] and status(s)["failed"] == 0
+
+
+def test_the_manuals_example_does_as_it_is_written(s, there):
+    sync = f"uid=sync,ou=services,{SUFFIX}"
+    there.admin.add(f"ou=services,{SUFFIX}", {"objectClass": "organizationalUnit", "ou": "services"})
+    there.admin.add(sync, {"objectClass": "account", "uid": "sync"})
+    there.admin.modify(sync, add={"objectClass": "simpleSecurityObject", "userPassword": "sync-pw-1"})
+    there.admin.modify(SUFFIX, add={"aci": f'(targetattr="*")(version 3.0; acl "sync"; allow (all) '
+                                           f'userdn="ldap:///{sync}";)'})
+    target, attrs = manual.at(manual.example("ldap to 389 Directory Server"), "campus.example.com", there,
+                              str(keep(s, "sync-pw-1")))
+    s.group("campus")
+    s.role("campus", provAssignFilter="(uid=nils)", provGroup="campus")
+    s.connector("hook", target, **attrs)
+    s.provd_start()
+    s.account("nils", mail="n@x")
+    settled(s)
+    assert there.entry("nils")["mail"] == ["n@x"] and members(there, "campus", "uniqueMember") == ["nils"]
+    s.leave("nils")
+    settled(s)
+    assert there.entry("nils")[LOCK] == ["true"] and members(there, "campus", "uniqueMember") == []
+    assert status(s)["failed"] == 0

@@ -6,6 +6,7 @@ import shutil
 import ldap
 import pytest
 
+import manual
 from directory import PEOPLE
 from harness import wait_until
 from sambadc import BASE, DOMAIN, OUT, STAFF, TEAMS, SambaDc
@@ -332,6 +333,46 @@ def test_the_mapping(s, there):
     assert e["cn"] == ["ruth"] and e["userPrincipalName"] == ["ruth@example.com"]
     assert e["department"] == ["sales"] and not e["departmentNumber"]
     assert there.person("ruth") is None
+
+
+def test_the_manuals_example_does_as_it_is_written(s, there):
+    sync = f"CN=sync,OU=services,{BASE}"
+    there.admin.add(f"OU=services,{BASE}", {"objectClass": "organizationalUnit"})
+    there.admin.add(sync, {"objectClass": "user", "sAMAccountName": "sync", "userAccountControl": "512",
+                           "unicodePwd": f'"{PASSWORD}"'.encode("utf-16-le")})
+    there.admin.modify(f"CN=Account Operators,CN=Builtin,{BASE}", add={"member": sync})
+    target, attrs = manual.at(manual.example("ldap to Active Directory"), "dc1.ad.example.com", there,
+                              str(keep(s, PASSWORD)))
+    for g in ("east", "west"):
+        s.group(g)
+        s.role(g, provAssignFilter=f"(departmentNumber={g})", provGroup=g)
+    s.connector("hook", target, **{**attrs, "provOption": [*attrs["provOption"], "delete=remove"]})
+    s.provd_start()
+    s.account("wilma", cn="Wilma Wu", departmentNumber="east")
+    settled(s)
+    e = there.person("wilma")
+    assert e["department"] == ["east"] and e["memberOf"] == [f"CN=east,{TEAMS}"]
+    s.set("wilma", cn="Wilma Xu", departmentNumber="west")
+    settled(s)
+    e = there.person("wilma")
+    assert e.dn == f"CN=Wilma Xu,{STAFF}" and e["memberOf"] == [f"CN=west,{TEAMS}"]
+    s.leave("wilma")
+    settled(s)
+    assert control(there, "wilma") & DISABLED and not there.person("wilma")["memberOf"]
+    s.state_of("wilma", "active")
+    s.admin.delete(s.person_dn("wilma"))
+    settled(s)
+    assert there.person("wilma") is None and status(s)["failed"] == 0
+
+
+def test_a_group_whose_name_another_account_has_is_told(s, there):
+    there.admin.add(f"CN=clash,{OUT}", {"objectClass": "user", "sAMAccountName": "clash"})
+    s.group("clash")
+    s.role("clash", provAssignFilter="(uid=xena)", provGroup="clash")
+    connect(s, there, option=(f"groups={TEAMS}",))
+    s.account("xena")
+    failed(s, "create the group: Already exists: the name is taken there")
+    assert there.members("clash") is None
 
 
 def test_one_that_vanished_is_made_again_and_a_leaver_is_not(s, there):
