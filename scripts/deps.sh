@@ -12,7 +12,7 @@ wanted=$(sed 's/#.*//' packages.txt)
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=
 	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 node:nodejs npm:npm \
-		ns-slapd:389-ds-base certutil:libnss3-tools samba:samba samba-tool:samba \
+		ns-slapd:389-ds-base certutil:libnss3-tools samba:samba \
 		mandoc:mandoc clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck; do
 		PATH=$PATH:/usr/sbin:/usr/libexec command -v "${program%%:*}" >/dev/null ||
 			missing="$missing ${program##*:}"

@@ -22,7 +22,6 @@ from ldapclient import Client
 
 NS_SLAPD = shutil.which("ns-slapd", path="/usr/sbin:/usr/bin")
 TEMPLATE = Path("/usr/share/dirsrv/data/template-dse.ldif")
-ETC = Path("/etc/dirsrv")
 ROOTDN, ROOTPW = "cn=Directory Manager", "Directory-Manager-1"
 
 
@@ -68,9 +67,11 @@ class Ds389:
         for name in ("conf/schema", "lock", "tmp", "ldif", "bak", "run", "log", "db", "dbhome"):
             (self.dir / name).mkdir(parents=True)
         conf, d = self.dir / "conf", self.dir
-        shutil.copy(ETC / "schema/99user.ldif", conf / "schema")
-        for name in ("certmap.conf", "slapd-collations.conf"):
-            shutil.copy(ETC / "config" / name, conf)
+        # what a new instance gets from /etc/dirsrv, which only root may read
+        (conf / "schema/99user.ldif").write_text("dn: cn=schema\nobjectClass: top\nobjectClass: ldapSubentry\n"
+                                                 "objectClass: subschema\ncn: schema\n")
+        (conf / "certmap.conf").write_text("certmap default default\n")
+        (conf / "slapd-collations.conf").touch()
         self._certificates(conf)
         places = {
             "schema_dir": conf / "schema", "lock_dir": d / "lock", "tmp_dir": d / "tmp", "cert_dir": conf,
