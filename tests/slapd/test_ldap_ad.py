@@ -107,6 +107,13 @@ def test_nobody_learns_the_first_password(s, there):
     connect(s, there)
     s.account("secret", password="what-they-have-here")
     settled(s)
+    s.set("secret", title="Dr")
+    settled(s)
+    before = there.person("secret", "pwdLastSet").one("pwdLastSet")
+    s.state_of("secret", "suspended")
+    s.state_of("secret", "active")
+    settled(s)
+    assert there.person("secret", "pwdLastSet").one("pwdLastSet") == before != "0", "it was given once"
     for guess in ("what-they-have-here", "secret", "secret-pw"):
         with pytest.raises(ldap.INVALID_CREDENTIALS) as refusal:
             there.client(f"secret@{DOMAIN}", guess)
@@ -133,6 +140,15 @@ def test_with_password_none_an_account_waits_for_its_first_one(s, there):
     s.state_of("waits", "active")
     settled(s)
     assert may_bind(there, "waits") and status(s)["failed"] == 0
+
+
+def test_one_that_was_made_and_got_no_further_gets_its_password_the_next_time(s, there):
+    there.admin.add(f"CN=Half,{STAFF}", {"objectClass": "user", "sAMAccountName": "half", "userAccountControl": "514"})
+    connect(s, there)
+    s.account("half")
+    settled(s)
+    assert control(there, "half") == 512 and there.person("half").one("pwdLastSet") != "0"
+    assert status(s)["failed"] == 0
 
 
 def test_what_was_disabled_from_here_is_enabled_from_here(s, there):

@@ -297,6 +297,18 @@ def test_a_leaver_is_locked_though_the_server_refuses_the_rest(s, there):
     assert entry(there, "ann")[LOCK]
 
 
+def test_groups_are_left_though_the_server_refuses_the_lock(s, make_slapd):
+    there = make_slapd(provision=None, tls=True)  # without ppolicy
+    s.group("sales")
+    s.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    connect(s, there, option=(f"groups={GROUPS}",))
+    s.account("ann", departmentNumber="sales")
+    settled(s)
+    s.leave("ann")
+    failed(s, "lock the account: Undefined attribute type")
+    assert there.admin.get(there.group_dn("sales"))["member"] == [""]
+
+
 def test_one_that_cannot_be_deleted_is_locked_at_least(make_slapd, there):
     s = make_slapd(provision={"provision-on-delete": "allow"})
     connect(s, there, option=("delete=remove",))

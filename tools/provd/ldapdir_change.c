@@ -21,24 +21,35 @@ static int modify(struct attempt *a, struct prov_ldapdir_mods *m, const char *wh
 						       : rc;
 }
 
-/* What makes an account there usable by nobody but who resets its password. */
-static int put_ad_password(struct attempt *a, struct prov_ldapdir_mods *m)
+static int check_tls(struct attempt *a)
 {
-	char control[16];
+	return ldap_tls_inplace(a->call.ld)
+		? 0
+		: prov_result_fail(a->call.out,
+			  "a password is not sent over a connection without TLS");
+}
 
-	snprintf(control, sizeof(control), "%d",
-		PROV_AD_NORMAL_ACCOUNT | (a->s->no_password ? PROV_AD_ACCOUNT_DISABLE : 0));
-	prov_ldapdir_mods_text(m, LDAP_MOD_ADD, "userAccountControl", control);
-	if (a->s->no_password)
-		return 0;
-	if (!ldap_tls_inplace(a->call.ld))
-		return prov_result_fail(a->call.out,
-			"create the account: a password is not sent over a connection without TLS");
+/* A password that nobody knows. It goes with a replace alone: unicodePwd cannot be there when an
+ * account is made (MS-ADTS 3.1.1.3.1.5.1). */
+static int put_password(struct attempt *a, struct prov_ldapdir_mods *m)
+{
+	if (check_tls(a))
+		return -1;
 	struct berval **secret = prov_ldapdir_ad_password();
 	if (!secret)
 		return prov_result_fail(a->call.out, "no password could be made");
-	prov_ldapdir_mods_put(m, LDAP_MOD_ADD, "unicodePwd", secret, true);
+	prov_ldapdir_mods_put(m, LDAP_MOD_REPLACE, "unicodePwd", secret, true);
 	return 0;
+}
+
+/* Made disabled, and enabled when it has a password: so it has one at any time that it is usable. */
+static int put_ad_control(struct attempt *a, struct prov_ldapdir_mods *m)
+{
+	char control[16];
+
+	snprintf(control, sizeof(control), "%d", PROV_AD_NORMAL_ACCOUNT | PROV_AD_ACCOUNT_DISABLE);
+	prov_ldapdir_mods_text(m, LDAP_MOD_ADD, "userAccountControl", control);
+	return a->s->no_password ? 0 : check_tls(a);
 }
 
 static void put_all(struct attempt *a, struct prov_ldapdir_mods *m)
@@ -57,7 +68,7 @@ static int add(struct attempt *a, struct prov_ldapdir_mods *m, const char *dn)
 {
 	int id = 0;
 
-	if (a->s->ad && put_ad_password(a, m))
+	if (a->s->ad && put_ad_control(a, m))
 		return -1;
 	if (prov_ldapdir_wait(&a->call, ldap_add_ext(a->call.ld, dn, m->list, NULL, NULL, &id), &id,
 		    NULL))
@@ -219,15 +230,21 @@ int prov_ldapdir_rename(struct attempt *a, bool *changed)
 	return rc;
 }
 
-/* May it be enabled? One that has never had a password gets its first one from somebody there,
- * who enables it; but what was disabled from here is enabled from here. */
-static bool may_unlock(struct attempt *a)
+/*
+ * One that has never had a password gets its first one now; or, where passwords are not ours to
+ * give, from somebody there, who enables it. But what was disabled from here is enabled from here.
+ */
+static int unlock(struct attempt *a, struct prov_ldapdir_mods *m, bool *waits)
 {
-	char *set = a->s->no_password ? prov_ldapdir_first_value(a, "pwdLastSet") : NULL;
-	bool may = !set || strcmp(set, "0") != 0 || provd_event_is(a->event, "account.restored");
+	char *set = a->s->ad ? prov_ldapdir_first_value(a, "pwdLastSet") : NULL;
+	bool never = set && strcmp(set, "0") == 0;
+	int rc = 0;
 
 	free(set);
-	return may;
+	*waits = never && a->s->no_password && !provd_event_is(a->event, "account.restored");
+	if (never && !a->s->no_password)
+		rc = put_password(a, m);
+	return rc || *waits ? rc : put_lock(a, m, false);
 }
 
 static int collect(struct attempt *a, bool active, struct prov_ldapdir_mods *m, bool *waits)
@@ -251,10 +268,7 @@ static int collect(struct attempt *a, bool active, struct prov_ldapdir_mods *m, 
 	if (a->s->key && a->subject && (!key || strcmp(key, a->subject) != 0))
 		prov_ldapdir_mods_text(m, LDAP_MOD_REPLACE, a->s->key, a->subject);
 	free(key);
-	if (!active || !prov_ldapdir_locked(a))
-		return 0;
-	*waits = !may_unlock(a);
-	return *waits ? 0 : put_lock(a, m, false);
+	return active && prov_ldapdir_locked(a) ? unlock(a, m, waits) : 0;
 }
 
 int prov_ldapdir_change(struct attempt *a, bool active, bool *changed, bool *waits)
