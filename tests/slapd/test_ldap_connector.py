@@ -3,7 +3,7 @@
 import ldap
 import pytest
 
-from directory import GROUPS, PEOPLE
+from directory import GROUPS, HR, PEOPLE
 from harness import make_pki, wait_until
 from ldapclient import refused
 from test_provd import ask, status, wait_state
@@ -29,11 +29,12 @@ def s(slapd):
     return slapd
 
 
-def connect(s, there, *, url=None, option=(), wait=True, tls=True, **attrs):
-    attrs.setdefault("provSecretFile", str(keep(s, there.rootpw)))
+def connect(s, there, *, url=None, option=(), wait=True, tls=True, binds=None, **attrs):
+    dn, password = binds or (there.rootdn, there.rootpw)
+    attrs.setdefault("provSecretFile", str(keep(s, password)))
     attrs.setdefault("provAttribute", ATTRS)
     attrs.setdefault("provTimeout", "5")
-    option = [*([f"ca={there.dir}/pki/ca.pem"] if tls else []), f"bindDn={there.rootdn}", *option]
+    option = [*([f"ca={there.dir}/pki/ca.pem"] if tls else []), f"bindDn={dn}", *option]
     s.connector("hook", f"{url or there.ldaps}/{PEOPLE}", provConnectorType="ldap", provOption=option, **attrs)
     s.provd_start()
     if wait:
@@ -215,14 +216,14 @@ def test_a_rename_that_changes_groups_uses_the_right_names(s, there, member, cls
     assert status(s)["failed"] == 0
 
 
-def keepers(s, there, member):
+def keepers(s, there, member, **kw):
     """A role that everybody has, with a group; and a group there that nobody here knows of."""
     cls = {"member": "groupOfNames", "uniqueMember": "groupOfUniqueNames", "memberUid": "posixGroup"}[member]
     s.group("keepers")
     s.role("keepers", provAssignFilter="(uid=*)", provGroup="keepers")
     for i, g in enumerate(("keepers", "theirs") if cls == "posixGroup" else ()):
         there.admin.add(there.group_dn(g), {"objectClass": cls, "cn": g, "gidNumber": str(1000 + i)})
-    connect(s, there, option=(f"groups={GROUPS}", f"member={member}", "delete=remove"))
+    connect(s, there, option=(f"groups={GROUPS}", f"member={member}", "delete=remove"), **kw)
     s.account("ann")
     settled(s)
     name = (lambda uid: uid) if member == "memberUid" else there.person_dn
@@ -252,6 +253,17 @@ def test_groups_that_the_server_keeps_itself_are_no_failure(s, make_slapd):
     settled(s)
     for g in ("keepers", "theirs"):
         wait_until(lambda: there.admin.get(there.group_dn(g))["member"] == [name("eva")], 10, g)  # refint is slower
+    assert status(s)["failed"] == 0
+
+
+def test_groups_there_that_are_not_ours_to_write_are_left_alone(s, make_slapd):
+    there = make_slapd(provision=None, tls=True, access=[
+        'to dn.base="cn=theirs,ou=groups,{s}" by * read', 'to * by dn.children="ou=apps,{s}" manage by * read'])
+    name = keepers(s, there, "member", binds=(HR, "hr-secret"))
+    s.admin.rename(s.person_dn("ann"), "uid=eva")
+    settled(s)
+    assert there.admin.get(there.group_dn("keepers"))["member"] == [name("eva")]
+    assert there.admin.get(there.group_dn("theirs"))["member"] == [name("ann")]
     assert status(s)["failed"] == 0
 
 

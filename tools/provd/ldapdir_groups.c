@@ -297,13 +297,18 @@ static int rename_in(const struct prov_ldapdir_groups *g, struct prov_ldapdir_ca
 			NULL, 0, &id),
 		&id, &res);
 
-	if (rc == 0 && call->code != LDAP_SUCCESS)
+	if (rc == 0 && call->code != LDAP_SUCCESS && call->code != LDAP_NO_SUCH_OBJECT)
 		rc = prov_ldapdir_fail_code(call, "search for its groups");
 	LDAPMessage *e = rc == 0 ? ldap_first_entry(call->ld, res) : NULL;
 	while (rc == 0 && e) {
 		char *dn = ldap_get_dn(call->ld, e);
 		if (dn)
 			rc = is ? swap(g, call, dn, was, is) : leave_dn(g, call, dn, was);
+		/* one that we may not write was never ours */
+		if (rc && call->ld && call->code == LDAP_INSUFFICIENT_ACCESS) {
+			call->out->error[0] = '\0';
+			rc = 0;
+		}
 		ldap_memfree(dn);
 		e = rc == 0 ? ldap_next_entry(call->ld, e) : NULL;
 	}
