@@ -170,7 +170,7 @@ def step_provd(count):
     for variant, options in (("tsan", {"TSAN_OPTIONS": "halt_on_error=1"}), ("asan", {})):
         make(f"build/{variant}/bin/provd", count)
         pytest("slapd", count, 600, [f"tests/slapd/test_{t}.py" for t in (
-            "provd", "webhook", "caep", "caep_poll", "scim", "ldap_connector", "ldap_ad", "metrics", "secrets")],
+            "provd", "webhook", "caep", "caep_poll", "scim", "ldap_connector", "ldap_ad", "nats", "metrics", "secrets")],
             {"PROVD": str(TOP / f"build/{variant}/bin/provd"), **options}, f"provd-{variant}")
 
 

@@ -52,6 +52,50 @@ static const char *ldap_url(const char *target)
 	return slash && slash[1] && slash[1] != '?' ? NULL : "has no base DN";
 }
 
+/* "host" or "host:port" from a list, up to its comma; an address of IPv6 in brackets. */
+static const char *one_server(const char *p, size_t n)
+{
+	const char *end = p + n, *port = *p == '[' ? memchr(p, ']', n) : p;
+
+	if (*p == '[' && !port)
+		return "has a [ without a ]";
+	port = memchr(port, ':', (size_t)(end - port));
+	if (n == 0 || port == p)
+		return "has no host";
+	for (const char *c = p; c < end; c++) {
+		if (*c == '@')
+			return "has a name or password in it: secrets belong into provSecretFile";
+		if (*c <= ' ' || *c == 127 || *c == '/' || *c == '?' || *c == '#')
+			return "has something else than hosts and ports in it";
+	}
+	unsigned long v = 0;
+	for (const char *c = port ? port + 1 : end; c < end && v <= 65535; c++)
+		v = *c >= '0' && *c <= '9' ? v * 10 + (unsigned long)(*c - '0') : 65536;
+	return port && (v < 1 || v > 65535) ? "has a port that is none" : NULL;
+}
+
+/* Servers with commas between them; the scheme before the first, and before any other. */
+static const char *server_list(const char *target, const char *scheme)
+{
+	const char *bad = NULL;
+
+	for (const char *p = target; p && !bad; p = *p ? p + 1 : NULL) {
+		if (strncasecmp(p, scheme, strlen(scheme)) == 0)
+			p += strlen(scheme);
+		bad = one_server(p, strcspn(p, ","));
+		p += strcspn(p, ",");
+	}
+	return bad;
+}
+
+static const char *nats_servers(const char *target)
+{
+	static const char scheme[] = "tls://";
+
+	return strncasecmp(target, scheme, sizeof(scheme) - 1) == 0 ? server_list(target, scheme)
+								    : "must begin with tls://";
+}
+
 static const char *const exec_options[] = { "user", "cpu", "memory", "files", "processes",
 	"filesize", NULL };
 static const char *const tls_options[] = { "ca", "cert", "key", NULL };
@@ -70,10 +114,14 @@ static const char *const caep_options[] = { "ca", "cert", "key", "token", "token
 /* Of all kinds. */
 static const char *const common_options[] = { "start=now|beginning|sync", NULL };
 
+static const char *const nats_options[] = { "ca", "cert", "key", "user", "subject", "stream",
+	NULL };
+
 static const struct prov_connector_kind kinds[] = {
 	{ "caep", true, false, false, caep_options, https_only },
 	{ "exec", false, false, false, exec_options, any_command },
 	{ "ldap", false, false, true, ldap_options, ldap_url },
+	{ "nats", true, true, false, nats_options, nats_servers },
 	{ "scim", true, true, true, scim_options, https_only },
 	{ "webhook", true, false, false, tls_options, https_only },
 };

@@ -109,6 +109,27 @@ static void a_webhook_has_options(void **state)
 	prov_arena_dispose(&a);
 }
 
+#define NATS(target) "cn: hr", "provConnectorType: nats", "provTarget: " target
+
+static void servers_of_nats_may_be_several(void **state)
+{
+	static const char *const good[] = { "provTarget: tls://a",
+		"provTarget: tls://a:1,b:65535,c", "provTarget: TLS://a.example.com:4222,tls://b",
+		"provTarget: tls://[::1]:4222,[::2]", "provTarget: tls://127.0.0.1" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct prov_arena a = PROV_ARENA_INIT;
+		struct prov_error err = { 0, "" };
+		struct prov_connector *c;
+		if (compile(&a, &c, &err,
+			    LINES("cn: hr", "provConnectorType: nats", good[i],
+				    "provOption: cert=/c", "provOption: subject=x")))
+			fail_msg("%s: %s", good[i], err.text);
+		prov_arena_dispose(&a);
+	}
+}
+
 static void bad_entries_are_refused_and_named(void **state)
 {
 	static const struct {
@@ -125,6 +146,22 @@ static void bad_entries_are_refused_and_named(void **state)
 		{ { WEB("https://a:b@h/"), "provSecretFile: /s" }, "password" },
 		{ { WEB("https://h/"), "provSecretFile: s" }, "absolute" },
 		{ { WEB("https://h/") }, "provSecretFile" },
+		{ { NATS("nats://h"), "provSecretFile: /s" }, "tls://" },
+		{ { NATS("h:4222"), "provSecretFile: /s" }, "tls://" },
+		{ { NATS("tls://"), "provSecretFile: /s" }, "host" },
+		{ { NATS("tls://a,"), "provSecretFile: /s" }, "host" },
+		{ { NATS("tls://:4222"), "provSecretFile: /s" }, "host" },
+		{ { NATS("tls://a,,b"), "provSecretFile: /s" }, "host" },
+		{ { NATS("tls://a:0"), "provSecretFile: /s" }, "port" },
+		{ { NATS("tls://a:65536"), "provSecretFile: /s" }, "port" },
+		{ { NATS("tls://a:x"), "provSecretFile: /s" }, "port" },
+		{ { NATS("tls://a:"), "provSecretFile: /s" }, "port" },
+		{ { NATS("tls://a:1:2"), "provSecretFile: /s" }, "port" },
+		{ { NATS("tls://[::1"), "provSecretFile: /s" }, "]" },
+		{ { NATS("tls://u:p@a"), "provSecretFile: /s" }, "password" },
+		{ { NATS("tls://a/x"), "provSecretFile: /s" }, "hosts and ports" },
+		{ { NATS("tls://a, b"), "provSecretFile: /s" }, "hosts and ports" },
+		{ { NATS("tls://a") }, "client certificate" },
 		{ { EXEC, "provTimeout: 0" }, "provTimeout" },
 		{ { EXEC, "provTimeout: 3601" }, "provTimeout" },
 		{ { EXEC, "provConcurrency: 257" }, "provConcurrency" },
@@ -156,6 +193,7 @@ int main(void)
 		cmocka_unit_test(what_is_set_is_taken),
 		cmocka_unit_test(patterns_and_filters_choose),
 		cmocka_unit_test(a_webhook_has_options),
+		cmocka_unit_test(servers_of_nats_may_be_several),
 		cmocka_unit_test(bad_entries_are_refused_and_named),
 	};
 

@@ -5,6 +5,7 @@
 
 #include "caep.h"
 #include "ldapdir.h"
+#include "natsjs.h"
 #include "scim.h"
 #include "webhook.h"
 
@@ -14,6 +15,7 @@ static const struct {
 } kinds[] = {
 	{ "caep", &prov_caep_ops },
 	{ "ldap", &prov_ldapdir_ops },
+	{ "nats", &prov_nats_ops },
 	{ "scim", &prov_scim_ops },
 	{ "webhook", &prov_webhook_ops },
 };
