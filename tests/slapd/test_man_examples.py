@@ -3,33 +3,22 @@
 Only what names a place is replaced: hosts, files, and where the policy is.
 """
 
-import io
 import re
 import stat
 
-import ldif
 import pytest
 
 from harness import TOP, wait_until
+from manual import PAGE, examples, parse, sections
+from natsbroker import node
 from test_caep import Site
 from test_ldap_connector import entry, there  # noqa: F401 (a fixture)
+from test_nats import nats  # noqa: F401
 from test_provd import Receiver, status, wait_state
 from test_scim import TOKEN, servers, settled  # noqa: F401
 from test_webhook import NEW, hooks, keep  # noqa: F401
 
-PAGE = (TOP / "docs/provd.8").read_text()
 OF_TABLE = (TOP / "overlay/core/connector_kind.c").read_text()
-
-
-def sections():
-    """Name of each kind's section and its text."""
-    return dict(re.findall(r"^\.Ss (\w+)$(.*?)(?=^\.S[sh] )", PAGE, re.M | re.S))
-
-
-def examples(kind):
-    blocks = re.findall(r"^\.Bd -literal[^\n]*\n(dn: .*?)^\.Ed$", sections()[kind], re.M | re.S)
-    assert blocks, f"provd(8) has no example of {kind}"
-    return blocks
 
 
 def add(s, text, **replaced):
@@ -38,9 +27,7 @@ def add(s, text, **replaced):
     for old, new in replaced.pop("places").items():
         assert old in text, f"the example has no {old} any more"
         text = text.replace(old, str(new))
-    parser = ldif.LDIFRecordList(io.StringIO(text))
-    parser.parse()
-    [(dn, attributes)] = parser.all_records
+    dn, attributes = parse(text)
     s.admin.add(dn, attributes)
     s.provd_start()
     name = attributes["cn"][0].decode()
@@ -109,6 +96,23 @@ def test_scim(slapd, pki, servers):  # noqa: F811
     settled(slapd, name)
     assert server.users()["ann"]["emails"][0]["value"] == "ann@example.com"
     wait_until(lambda: status(slapd, name)["failed"] == 0)
+
+
+def test_nats(slapd, pki, nats, tmp_path):  # noqa: F811
+    jwts = node("jwts")
+    preload = "\n".join(f'  {key}: "{jwt}"' for key, jwt in jwts["resolver"].items())
+    creds = tmp_path / "provd.creds"
+    creds.write_text(jwts["creds"])
+    server = nats(auth=f'operator: "{jwts["operator"]}"\nsystem_account: "{jwts["system"]}"\nresolver: MEMORY\n'
+                       f'resolver_preload: {{\n{preload}\n}}\n', access={"creds": creds}, stream=False)
+    server.add_stream(subjects=("corp.accounts.>",))
+    [text] = examples("nats")
+    add(slapd, text, places={"tls://nats1.example.com,nats2.example.com": server.url,
+                             "/etc/slapo-provision/bus.creds": keep(slapd, jwts["creds"]),
+                             "/etc/ssl/certs/example-ca.pem": pki / "ca.pem"})
+    slapd.account("ann", mail="ann@example.com")
+    [message] = server.wait(1)
+    assert "ann@example.com" in message["data"]
 
 
 @pytest.mark.parametrize("kind", sorted(sections()))
