@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -9,22 +10,29 @@ import urllib.error
 import urllib.request
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from harness import PROVD, TOP, free_port, stays, wait_until
 from test_provd import Receiver, ask, status, wait_state
 
 
 def parse(text):
-    """The text format (version 0.0.4): {(name, connector): value}; every sample must have HELP and TYPE."""
-    out, types = {}, {}
-    for line in text.splitlines():
-        if line.startswith("# TYPE "):
-            types[line.split()[2]] = line.split()[3]
-        elif not line.startswith("#"):
-            name, labels, value = re.fullmatch(r'([a-z_]+)(?:\{(.*)\})? (-?[0-9.]+)', line).groups()
-            assert types[name] == ("counter" if name.endswith("_total") else "gauge")
-            connector = re.search(r'connector="((?:[^"\\]|\\.)*)"', labels or "")
-            out[name.removeprefix("provd_"), connector and connector[1]] = float(value)
+    """The text format (version 0.0.4), as Prometheus' own client reads it: {(name, connector): value}. What that
+    forgives is checked here: every family once, with HELP and TYPE, in one block; every line ended."""
+    out = {}
+    assert text.endswith("\n") and "\r" not in text
+    heads = re.findall(r"^# (HELP|TYPE) (\S+) ", text, re.M)
+    for family in text_string_to_metric_families(text):
+        assert family.documentation and family.type in ("counter", "gauge")
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter"), sample
+            assert heads.count(("HELP", sample.name)) == 1 and heads.count(("TYPE", sample.name)) == 1
+            key = sample.name.removeprefix("provd_"), sample.labels.get("connector")
+            assert key not in out and not sample.timestamp, key
+            out[key] = sample.value
+    names = [line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n] == [n for kind, n in heads if kind == "HELP"
+                                                                            and n in names]
     return out
 
 
@@ -48,6 +56,7 @@ def test_the_file_tells_how_deliveries_go(slapd, hook):
     slapd.account("bob")
     wait_until(lambda: parse(file.read_text())["connector_parked_events", "hook"] == 1, 5)
     assert parse(file.read_text())["connector_failed_attempts_total", "hook"] == 1
+    assert parse(file.read_text())["connector_failing_since_timestamp_seconds", "hook"] == 0, "it does not wait"
     assert file.stat().st_mode & 0o777 == 0o644
     assert not [f for f in os.listdir(slapd.dir) if f.startswith("provd.prom.")], "no half file is left"
     slapd.provd_stop()
@@ -87,7 +96,7 @@ def test_a_name_with_quotes_is_escaped(slapd):
                     {"objectClass": "provConnector", "cn": 'a"b\\c', "provConnectorType": "exec", "provTarget": r.target})
     slapd.provd_start("--metrics-file", file)
     wait_until(lambda: file.exists() and r'connector="a\"b\\c"' in file.read_text(), 5)
-    parse(file.read_text())
+    assert parse(file.read_text())["connector_usable", 'a"b\\c'] == 1
 
 
 def test_nothing_is_rendered_while_nothing_happens(slapd, hook):
@@ -132,3 +141,24 @@ def test_the_alerts_ask_for_figures_that_there_are(slapd, hook):
     wait_until(lambda: file.exists() and "provd_connector_usable{" in file.read_text(), 10)
     asked = set(re.findall(r"\bprovd_[a-z_]+", (TOP / "contrib/prometheus/provd-alerts.yml").read_text()))
     assert asked and asked <= {f"provd_{name}" for name, _ in parse(file.read_text())} | {"provd_info"}
+
+
+def test_it_is_told_since_when_an_event_fails(slapd):
+    file, hook = slapd.dir / "provd.prom", Receiver(slapd.dir, "hook")
+    slapd.connector("hook", hook.target)
+    slapd.provd_start("--metrics-file", file)
+    wait_state(slapd, "enabled")
+    hook.behave("exit 1")
+    slapd.account("ann")
+    wait_until(lambda: parse(file.read_text()).get(("connector_failing_since_timestamp_seconds", "hook")), 5)
+    assert abs(parse(file.read_text())["connector_failing_since_timestamp_seconds", "hook"] - time.time()) < 10
+    hook.behave("true")
+    wait_until(lambda: parse(file.read_text())["connector_failing_since_timestamp_seconds", "hook"] == 0, 20)
+
+
+def test_the_alerts_go_off_when_they_should():
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    for args in (("check", "rules", "provd-alerts.yml"), ("test", "rules", "provd-alerts.test.yml")):
+        done = subprocess.run(["promtool", *args], cwd=TOP / "contrib/prometheus", capture_output=True, text=True)
+        assert done.returncode == 0, done

@@ -504,6 +504,27 @@ static void order_holds_and_nothing_is_lost_whatever_happens(void **state)
 	}
 }
 
+static void it_is_known_since_when_an_event_fails(void **state)
+{
+	(void)state;
+	struct prov_queue *q = make(0, 4, 100);
+	add(q, 1, "a");
+	add(q, 2, "b");
+	add(q, 3, "c");
+	assert_int_equal(prov_queue_count(q).failing_since, 0);
+	prov_queue_finish(q, next(q, T0, 1), PROV_OUTCOME_FAILED, "no", T0 + 7, 0);
+	prov_queue_finish(q, next(q, T0, 2), PROV_OUTCOME_AGAIN, "later", T0 + 3, 0);
+	prov_queue_finish(q, next(q, T0, 3), PROV_OUTCOME_DONE, NULL, T0 + 1, 0);
+	assert_int_equal(prov_queue_count(q).failing_since, T0 + 3);
+	const struct prov_delivery *two = next(q, T0 + 1000, 2);
+	assert_int_equal(prov_queue_count(q).failing_since, T0 + 3); /* also while it is tried */
+	prov_queue_finish(q, two, PROV_OUTCOME_DONE, NULL, T0 + 1000, 0);
+	assert_int_equal(prov_queue_count(q).failing_since, T0 + 7);
+	prov_queue_finish(q, next(q, T0 + 1000, 1), PROV_OUTCOME_PARK, "no", T0 + 1000, 0);
+	assert_int_equal(prov_queue_count(q).failing_since, 0); /* an admin's business now */
+	prov_queue_free(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +546,7 @@ int main(void)
 		cmocka_unit_test(stored_rows_are_taken_up_where_they_were),
 		cmocka_unit_test(the_window_bounds_what_is_in_memory),
 		cmocka_unit_test(order_holds_and_nothing_is_lost_whatever_happens),
+		cmocka_unit_test(it_is_known_since_when_an_event_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

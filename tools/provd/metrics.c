@@ -53,6 +53,8 @@ static const struct {
 	{ "failures_in_a_row", "gauge", "Attempts that failed since the last success" },
 	{ "last_success_timestamp_seconds", "gauge",
 		"When the last event was delivered; 0: never" },
+	{ "failing_since_timestamp_seconds", "gauge",
+		"First failure of the event that fails longest; 0: none does" },
 	{ "throttled_until_timestamp_seconds", "gauge", "No attempt before; 0: not throttled" },
 	{ "usable", "gauge",
 		"1 when events are delivered, 0 when disabled, gone, refused or wrong" },
@@ -71,7 +73,7 @@ static void read_figures(const struct provd *p, const struct channel *ch, long l
 	const long long v[FIGURES] = { p->last > passed ? (long long)(p->last - passed) : 0,
 		(long long)q.ready, (long long)q.in_flight, (long long)q.deferred,
 		(long long)rows.parked, (long long)ch->delivered, (long long)ch->failed, q.failures,
-		ch->last_success, q.held_until > provd_wall() ? q.held_until : 0,
+		ch->last_success, q.failing_since, q.held_until > provd_wall() ? q.held_until : 0,
 		provd_channel_usable(ch) };
 	memcpy(out, v, sizeof(v));
 }

@@ -373,6 +373,9 @@ struct prov_queue_counts prov_queue_count(const struct prov_queue *q)
 		.failures = q->failures,
 		.held_until = later(q->held_until, q->quiet_until) };
 	for (const struct item *it = q->head; it; it = it->next) {
+		if (it->subject && it->d.first &&
+			(!c.failing_since || it->d.first < c.failing_since))
+			c.failing_since = it->d.first;
 		if (!it->subject || it->in_flight)
 			continue;
 		if (it->d.state == PROV_D_DEFERRED)

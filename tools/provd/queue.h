@@ -48,8 +48,9 @@ const char *prov_outcome_name(enum prov_outcome o);
 
 struct prov_queue_counts {
 	size_t ready, deferred, in_flight;
-	unsigned failures;  /* in a row */
-	int64_t held_until; /* throttled until then; 0: not */
+	unsigned failures;     /* in a row */
+	int64_t held_until;    /* throttled until then; 0: not */
+	int64_t failing_since; /* the first failure of the event that fails longest; 0: none does */
 };
 
 /* window: most events in memory. cursor: as stored. */
