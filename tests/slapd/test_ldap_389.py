@@ -8,7 +8,7 @@ from directory import GROUPS, PEOPLE, SUFFIX
 from ds389 import Ds389
 from harness import wait_until
 from test_ldap_connector import connect as connect_any, failed
-from test_provd import status
+from test_provd import status, wait_state
 from test_scim import settled
 from test_webhook import keep
 
@@ -184,6 +184,7 @@ def test_the_manuals_example_does_as_it_is_written(s, there):
     s.role("campus", provAssignFilter="(uid=nils)", provGroup="campus")
     s.connector("hook", target, **attrs)
     s.provd_start()
+    wait_state(s, "enabled")
     s.account("nils", mail="n@x")
     settled(s)
     assert there.entry("nils")["mail"] == ["n@x"] and members(there, "campus", "uniqueMember") == ["nils"]

@@ -365,6 +365,7 @@ def test_the_manuals_example_does_as_it_is_written(s, there):
         s.role(g, provAssignFilter=f"(departmentNumber={g})", provGroup=g)
     s.connector("hook", target, **{**attrs, "provOption": [*attrs["provOption"], "delete=remove"]})
     s.provd_start()
+    wait_state(s, "enabled")
     s.account("wilma", cn="Wilma Wu", departmentNumber="east")
     settled(s)
     e = there.person("wilma")
@@ -473,6 +474,7 @@ def test_no_password_is_sent_without_tls(s, make_slapd):
     s.connector("hook", f"{plain.ldapi}/{PEOPLE}", provConnectorType="ldap", provAttribute=ATTRS,
                 provSecretFile=str(keep(s, plain.rootpw)), provOption=["dialect=ad", f"bindDn={plain.rootdn}"])
     s.provd_start()
+    wait_state(s, "enabled")
     s.account("wim")
     failed(s, "a password is not sent over a connection without TLS")
     assert " ADD " not in plain.log().split("BIND")[-1]
