@@ -89,8 +89,9 @@ def s(slapd, tmp_path, monkeypatch):
 
 
 def under(s, unit, *caps):
+    own_users = ("unshare", "--user", f"--map-user={UID}", f"--map-group={GID}")  # PrivateUsers=
     s.provd_by = (*SEES_GROUP[:4], "sh", "-c", RUN, "sh", s.state, "setpriv", f"--reuid={UID}", f"--regid={GID}",
-                  "--clear-groups", *(caps or ("--inh-caps=-all", "--bounding-set=-all")), sys.executable,
+                  "--clear-groups", *(caps or ("--inh-caps=-all", "--bounding-set=-all", *own_users)), sys.executable,
                   s.dir / "as_unit.py", unit)
     s.provd_by = tuple(map(str, s.provd_by))
 
@@ -112,6 +113,8 @@ def test_a_program_delivers_and_cannot_write_where_it_must_not(s):
     done(s, "limited")
     proc = Path(f"/proc/{s.provd_process.pid}/status").read_text()
     assert re.search(r"^Seccomp:\t2$", proc, re.M) and re.search(r"^NoNewPrivs:\t1$", proc, re.M)
+    users = Path(f"/proc/{s.provd_process.pid}/uid_map").read_text().split()
+    assert users == [str(UID), str(UID), "1"], "it knows no other users"
 
 
 def test_the_unit_denies_what_it_says(s):
