@@ -23,7 +23,7 @@ EXEC_USER = CONTRIB / "exec-user.conf"
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path):
     here = tmp_path / "provd.service"
-    here.write_text(UNIT.read_text().replace("/usr/sbin/provd", str(harness.PROVD)))
+    here.write_text(UNIT.read_text().replace("/usr/sbin/provd", str(Path(harness.PROVD).resolve())))
     out = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", here],
                          capture_output=True, text=True)
     assert out.returncode == 0 and out.stderr == "", out
