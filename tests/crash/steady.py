@@ -15,7 +15,7 @@ class Steady(threading.Thread):
     """One client with `accounts` accounts of its own. pause: seconds between two writes."""
 
     def __init__(self, s, name, accounts, seed, pause):
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self.s, self.rng, self.pause = s, random.Random(seed), pause
         self.accounts = [f"{name}-{i}" for i in range(accounts)]
         self.there = set()

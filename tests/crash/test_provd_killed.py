@@ -33,7 +33,7 @@ class Site:
     """A directory, a program, a webhook that misbehaves by chance, a SCIM service, and who writes."""
 
     def __init__(self, s, where):
-        self.s, self.where = s, where
+        self.s, self.where, self.made = s, where, []
         pki = where / "pki"
         make_pki(pki)
         self.web = NodeServer(where / "web", "webhook.mjs", cert=pki / "server.pem", key=pki / "server.key", secret=NEW)
@@ -50,10 +50,10 @@ class Site:
                     provAttribute=["title"], provConcurrency="8")
 
     def writers(self, rng, pause):
-        made = [Steady(self.s, f"w{i}", 12, rng.random(), pause) for i in range(4)]
-        for w in made:
+        self.made = [Steady(self.s, f"w{i}", 12, rng.random(), pause) for i in range(4)]
+        for w in self.made:
             w.start()
-        return made
+        return self.made
 
     def finish(self):
         """The receivers behave; all that is left is delivered, and provd stopped cleanly."""
@@ -88,6 +88,9 @@ class Site:
         print(f"{title}, seed {SEED}: {events} events, {twice} requests more than events, {time.monotonic() - began:.0f} s")
 
     def stop(self):
+        for w in self.made:
+            w.over.set()
+            w.join(30)
         self.web.stop()
         self.scim.stop()
 
@@ -100,6 +103,10 @@ def site(tmp_path):
             yield made
         finally:
             made.stop()
+
+
+def taken(web):
+    return sum(r.good for r in web_receipts(web))
 
 
 def killed_after(s, seconds):
@@ -121,7 +128,7 @@ def test_killed_two_hundred_times_under_load_every_event_arrives_in_order(site):
         killed_after(site.s, min(rng.expovariate(1 / 0.2), 0.8) + 0.02)
     for w in writers:
         w.stop()
-    in_time = sum(r.good for r in web_receipts(site.web))
+    in_time = taken(site.web)
     site.finish()
     events = site.check()
     assert events > KILLS and in_time > events / 4, "they were delivered between the kills, not after them"
@@ -149,6 +156,34 @@ def test_killed_together_with_slapd_every_event_arrives_in_order(site):
     site.finish()
     events = site.check()
     site.tell(f"{max(KILLS // 20, 2)} kills of slapd and provd", began, events)
+
+
+def test_slapd_may_stop_and_die_under_deliveries_and_provd_goes_on_with_what_it_knows(site):
+    rng, began, s = random.Random(SEED + 2), time.monotonic(), site.s
+    s.expect_log("unclean shutdown")
+    site.web.behave()
+    s.provd_start()
+    pid = s.provd_process.pid
+    writers = site.writers(rng, 0.01)
+    for n in range(max(KILLS // 25, 2)):
+        site.web.behave(**({"delay": 500} if n < 2 else {"mix": MIX}))  # at first events shall wait, and none fail
+        time.sleep(rng.uniform(0.3, 0.6))
+        if n % 2:
+            s.kill()
+        else:
+            s.stop()
+        if n < 2:  # nobody writes now: what there is goes on being delivered
+            got = taken(site.web)
+            os.kill(pid, signal.SIGHUP)  # and it cannot ask for its connectors either
+            site.web.behave()
+            wait_until(lambda g=got: taken(site.web) > g + 10, 10, "more deliveries without slapd than were under way")
+        s.start()
+    for w in writers:
+        w.stop()
+    assert s.provd_process.pid == pid and s.provd_process.poll() is None
+    s.provd_stop()
+    site.finish()
+    site.tell(f"{max(KILLS // 25, 2)} ends of slapd", began, site.check())
 
 
 def test_the_checker_sees_what_is_wrong():
