@@ -91,7 +91,7 @@ static void readers_see_whole_commits_and_no_write_is_lost(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/x.mdb", dir);
 	snprintf(lock, sizeof(lock), "%s-lock", path);
-	assert_int_equal(prov_kv_open(path, tables, 1 << 20, PROV_KV_CREATE, &s.kv, NULL), 0);
+	assert_int_equal(prov_kv_open(path, tables, 64 << 20, PROV_KV_CREATE, &s.kv, NULL), 0);
 	for (int i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&r[i], NULL, reader, &s), 0);
 	for (int i = 0; i < 2; i++)
