@@ -45,8 +45,8 @@ INC_fuzz   := $(INC_unit) -iquote tests/fuzz
 
 LIBS_core   := -ljansson -lunistring
 LIBS_store  := -llmdb -lcrypto $(LIBS_core)
-LIBS_tools  := -lldap -llber -lsasl2 -lcurl -lssl -lcsv -lmicrohttpd -lgnutls -lsystemd -lpthread \
-	$(LIBS_store)
+LIBS_tools  := -lldap -llber -lsasl2 -lcurl -lssl -lcsv -lmicrohttpd -lgnutls -lrdkafka -lsystemd \
+	-lpthread $(LIBS_store)
 
 SRC_core    := $(wildcard overlay/core/*.c)
 SRC_store   := $(wildcard overlay/store/*.c)

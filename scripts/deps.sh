@@ -19,7 +19,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	done
 	for header in lmdb.h:liblmdb-dev jansson.h:libjansson-dev csv.h:libcsv-dev \
 		unistr.h:libunistring-dev curl/curl.h:libcurl4-openssl-dev ldap.h:libldap-dev \
-		sasl/sasl.h:libsasl2-dev openssl/evp.h:libssl-dev cmocka.h:libcmocka-dev microhttpd.h:libmicrohttpd-dev \
+		sasl/sasl.h:libsasl2-dev librdkafka/rdkafka.h:librdkafka-dev openssl/evp.h:libssl-dev cmocka.h:libcmocka-dev microhttpd.h:libmicrohttpd-dev \
 		systemd/sd-daemon.h:libsystemd-dev \
 		ltdl.h:libltdl-dev; do
 		echo "#include <${header%%:*}>" |

@@ -96,6 +96,11 @@ static const char *nats_servers(const char *target)
 								    : "must begin with tls://";
 }
 
+static const char *any_servers(const char *target)
+{
+	return server_list(target, "");
+}
+
 static const char *const exec_options[] = { "user", "cpu", "memory", "files", "processes",
 	"filesize", NULL };
 static const char *const tls_options[] = { "ca", "cert", "key", NULL };
@@ -117,9 +122,13 @@ static const char *const common_options[] = { "start=now|beginning|sync", NULL }
 static const char *const nats_options[] = { "ca", "cert", "key", "user", "subject", "stream",
 	NULL };
 
+static const char *const kafka_options[] = { "ca", "cert", "key", "user",
+	"sasl=SCRAM-SHA-512|SCRAM-SHA-256|PLAIN", "topic", "tls=yes|no", NULL };
+
 static const struct prov_connector_kind kinds[] = {
 	{ "caep", true, false, false, caep_options, https_only },
 	{ "exec", false, false, false, exec_options, any_command },
+	{ "kafka", false, false, false, kafka_options, any_servers },
 	{ "ldap", false, false, true, ldap_options, ldap_url },
 	{ "nats", true, true, false, nats_options, nats_servers },
 	{ "scim", true, true, true, scim_options, https_only },

@@ -111,6 +111,22 @@ static void a_webhook_has_options(void **state)
 
 #define NATS(target) "cn: hr", "provConnectorType: nats", "provTarget: " target
 
+#define KAFKA(target) "cn: hr", "provConnectorType: kafka", "provTarget: " target
+
+static void brokers_of_kafka_may_be_several(void **state)
+{
+	struct prov_arena a = PROV_ARENA_INIT;
+	struct prov_connector *c;
+
+	(void)state;
+	assert_int_equal(compile(&a, &c, NULL,
+				 LINES(KAFKA("a,b:9093,[::1]:9092"), "provOption: sasl=PLAIN",
+					 "provOption: topic=x")),
+		0);
+	assert_string_equal(c->target, "a,b:9093,[::1]:9092");
+	prov_arena_dispose(&a);
+}
+
 static void servers_of_nats_may_be_several(void **state)
 {
 	static const char *const good[] = { "provTarget: tls://a",
@@ -161,6 +177,9 @@ static void bad_entries_are_refused_and_named(void **state)
 		{ { NATS("tls://u:p@a"), "provSecretFile: /s" }, "password" },
 		{ { NATS("tls://a/x"), "provSecretFile: /s" }, "hosts and ports" },
 		{ { NATS("tls://a, b"), "provSecretFile: /s" }, "hosts and ports" },
+		{ { KAFKA("a:9092,") }, "host" },
+		{ { KAFKA("kafka://a:9092") }, "port" },
+		{ { KAFKA("a:9092"), "provOption: sasl=GSSAPI" }, "SCRAM-SHA-512" },
 		{ { NATS("tls://a") }, "client certificate" },
 		{ { EXEC, "provTimeout: 0" }, "provTimeout" },
 		{ { EXEC, "provTimeout: 3601" }, "provTimeout" },
@@ -193,6 +212,7 @@ int main(void)
 		cmocka_unit_test(what_is_set_is_taken),
 		cmocka_unit_test(patterns_and_filters_choose),
 		cmocka_unit_test(a_webhook_has_options),
+		cmocka_unit_test(brokers_of_kafka_may_be_several),
 		cmocka_unit_test(servers_of_nats_may_be_several),
 		cmocka_unit_test(bad_entries_are_refused_and_named),
 	};

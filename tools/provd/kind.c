@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "caep.h"
+#include "kafka.h"
 #include "ldapdir.h"
 #include "natsjs.h"
 #include "scim.h"
@@ -14,6 +15,7 @@ static const struct {
 	const struct prov_kind_ops *ops;
 } kinds[] = {
 	{ "caep", &prov_caep_ops },
+	{ "kafka", &prov_kafka_ops },
 	{ "ldap", &prov_ldapdir_ops },
 	{ "nats", &prov_nats_ops },
 	{ "scim", &prov_scim_ops },
