@@ -134,8 +134,11 @@ def step_fuzz(count):
         say(status == 0, f"{source.stem}: {len(corpus)} inputs", time.monotonic() - began, output)
 
 
-def pytest(folder, count, timeout, args=(), env=None, name=None):
-    """All tests of the folder, or the files that args name."""
+def pytest(folder, count, timeout, args=(), env=None, name=None, together=False):
+    """All tests of the folder, or the files that args name. together: as many files at a time as
+    there are processors (they share nothing: each test has servers and ports of its own)."""
+    if together:
+        args = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *args]
     xml = RESULTS / f"{name or folder}.xml"
     which = [] if any(str(a).endswith(".py") for a in args) else [f"tests/{folder}"]
     xml.unlink(missing_ok=True)
@@ -162,7 +165,7 @@ def pytest(folder, count, timeout, args=(), env=None, name=None):
 
 def step_slapd(count):
     make("node-modules", count)
-    pytest("slapd", count, 1200)
+    pytest("slapd", count, 1200, together=True)
 
 
 def step_provd(count):
@@ -172,7 +175,7 @@ def step_provd(count):
         make(f"build/{variant}/bin/provd", count)
         pytest("slapd", count, 600, [f"tests/slapd/test_{t}.py" for t in (
             "provd", "webhook", "caep", "caep_poll", "scim", "ldap_connector", "ldap_ad", "nats", "metrics", "secrets", *more)],
-            {"PROVD": str(TOP / f"build/{variant}/bin/provd"), **options}, f"provd-{variant}")
+            {"PROVD": str(TOP / f"build/{variant}/bin/provd"), **options}, f"provd-{variant}", together=True)
 
 
 def step_crash(count):
