@@ -66,7 +66,7 @@ class Delivery:
     def __init__(self, directory):
         raw = tables(Path(directory) / "delivery.mdb", ("cursor", "exception", "remote"))
         self.cursor = {k.decode(): struct.unpack(">Q", v)[0] for k, v in raw["cursor"]}
-        self.remote = {tuple(k.decode().split("\0")): v[8:].decode() for k, v in raw["remote"]}
+        self.remote = {tuple(k.decode().split("\0")): v[8:].partition(b"\0")[0].decode() for k, v in raw["remote"]}
         self.rows = []  # what is not simply done: JSON of the row, with "connector" and "seq"
         for k, v in raw["exception"]:
             name, _, seq = k.partition(b"\0")

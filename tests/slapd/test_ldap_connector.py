@@ -269,7 +269,7 @@ def test_groups_there_that_are_not_ours_to_write_are_left_alone(s, make_slapd):
 
 def test_groups_follow_when_provd_ended_between_the_renaming_and_them(s, there):
     name = keepers(s, there, "member")
-    s.provd_stop(hard=True)
+    s.provd_stop()
     s.admin.rename(s.person_dn("ann"), "uid=eva")
     there.admin.rename(there.person_dn("ann"), "uid=eva")  # as far as it had come
     s.provd_start()
@@ -280,7 +280,7 @@ def test_groups_follow_when_provd_ended_between_the_renaming_and_them(s, there):
 
 def test_and_not_when_somebody_else_has_the_name_by_then(s, there):
     name = keepers(s, there, "member")
-    s.provd_stop(hard=True)
+    s.provd_stop()
     s.admin.rename(s.person_dn("ann"), "uid=eva")
     there.admin.rename(there.person_dn("ann"), "uid=eva")
     there.admin.add(there.person_dn("ann"), {"objectClass": "inetOrgPerson", "uid": "ann", "cn": "x", "sn": "x"})
