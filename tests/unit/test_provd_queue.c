@@ -263,6 +263,29 @@ static void a_dead_destination_is_never_left_alone_for_long(void **state)
 	prov_queue_free(&q);
 }
 
+static void many_that_fail_at_once_are_one_failure_of_the_destination(void **state)
+{
+	(void)state;
+	struct prov_queue *q = make(0, 64, 100);
+	const struct prov_delivery *d[64];
+	for (unsigned i = 0; i < 64; i++) {
+		char subject[8];
+		snprintf(subject, sizeof(subject), "s%u", i);
+		add(q, i + 1, subject);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		d[i] = next(q, T0, i + 1);
+	for (unsigned i = 0; i < 64; i++)
+		prov_queue_finish(q, d[i], PROV_OUTCOME_FAILED, "reset", T0 + i / 32, i);
+	assert_int_equal(prov_queue_count(q).failures, 64);
+	assert_int_equal(prov_queue_count(q).held_until, T0 + 5);
+	const struct prov_delivery *probe = prov_queue_next(q, T0 + 8);
+	assert_non_null(probe);
+	prov_queue_finish(q, probe, PROV_OUTCOME_FAILED, "reset", T0 + 8, 0);
+	assert_int_equal(prov_queue_count(q).held_until, T0 + 18);
+	prov_queue_free(&q);
+}
+
 static void a_retry_by_hand_ignores_backoff_and_throttling(void **state)
 {
 	(void)state;
@@ -537,6 +560,7 @@ int main(void)
 		cmocka_unit_test(an_event_that_cannot_be_sent_is_parked_at_once),
 		cmocka_unit_test(a_dead_destination_is_tried_with_one_event_at_a_time),
 		cmocka_unit_test(a_dead_destination_is_never_left_alone_for_long),
+		cmocka_unit_test(many_that_fail_at_once_are_one_failure_of_the_destination),
 		cmocka_unit_test(a_retry_by_hand_ignores_backoff_and_throttling),
 		cmocka_unit_test(quiet_that_was_asked_for_is_kept_whatever_else_succeeds),
 		cmocka_unit_test(a_put_back_event_is_ready_again_and_not_counted),

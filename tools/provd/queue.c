@@ -49,6 +49,7 @@ struct prov_queue {
 	uint64_t passed;     /* looked at */
 	uint64_t touched;    /* highest sequence that ever ended or was deferred */
 	unsigned failures;   /* in a row */
+	unsigned holds;      /* in a row: each is longer */
 	int64_t held_until;  /* throttled */
 	int64_t quiet_until; /* as the destination has asked: a success does not end it */
 	bool dirty;
@@ -275,17 +276,19 @@ void prov_queue_put_back(struct prov_queue *q, const struct prov_delivery *d, in
 static void note_success(struct prov_queue *q, bool success, int64_t now)
 {
 	if (success) {
-		q->failures = 0;
+		q->failures = q->holds = 0;
 		q->held_until = 0;
 		return;
 	}
 	if (q->failures < 1000)
 		q->failures++;
-	if (q->failures < THROTTLE_AFTER)
+	/* While it is held, those that end were under way before: they tell nothing new. */
+	if (q->failures < THROTTLE_AFTER || (q->holds && now < q->held_until))
 		return;
-	unsigned doublings = q->failures - THROTTLE_AFTER;
-	int64_t wait = doublings < 8 ? (int64_t)THROTTLE_FIRST << doublings : THROTTLE_LONGEST;
+	int64_t wait = q->holds < 8 ? (int64_t)THROTTLE_FIRST << q->holds : THROTTLE_LONGEST;
 	q->held_until = now + (wait < THROTTLE_LONGEST ? wait : THROTTLE_LONGEST);
+	if (q->holds < 8)
+		q->holds++;
 }
 
 /* "Again" is not counted, so its distance grows with the event's age: as many doublings
