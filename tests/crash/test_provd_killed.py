@@ -125,7 +125,7 @@ def test_killed_two_hundred_times_under_load_every_event_arrives_in_order(site):
     rng, began = random.Random(SEED), time.monotonic()
     writers = site.writers(rng, 0.1)
     for _ in range(KILLS):
-        killed_after(site.s, min(rng.expovariate(1 / 0.2), 0.8) + 0.02)
+        killed_after(site.s, min(rng.expovariate(1 / 0.15), 0.8) + 0.02)
     for w in writers:
         w.stop()
     in_time = taken(site.web)
@@ -142,7 +142,7 @@ def test_killed_together_with_slapd_every_event_arrives_in_order(site):
     s = site.s
     s.expect_log("unclean shutdown")
     writers = site.writers(rng, 0.02)
-    for n in range(max(KILLS // 20, 2)):
+    for n in range(max(KILLS // 25, 2)):
         killed_after(s, rng.uniform(0.05, 0.5))
         if n % 2:
             s.provd_start()  # this one lives while slapd dies
@@ -155,7 +155,7 @@ def test_killed_together_with_slapd_every_event_arrives_in_order(site):
         w.stop()
     site.finish()
     events = site.check()
-    site.tell(f"{max(KILLS // 20, 2)} kills of slapd and provd", began, events)
+    site.tell(f"{max(KILLS // 25, 2)} kills of slapd and provd", began, events)
 
 
 def test_slapd_may_stop_and_die_under_deliveries_and_provd_goes_on_with_what_it_knows(site):

@@ -76,6 +76,7 @@ def test_some_seconds_of_503_lose_and_park_nothing_and_need_nobody(s, pki, web):
     connect(s, pki, web, provTimeout="30")
     web.behave(status=503)
     s.provd_start()
+    wait_state(s, "enabled")
     for i in range(30):
         s.account(f"u{i}")
         s.set(f"u{i}", title="x")
