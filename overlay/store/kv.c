@@ -204,35 +204,38 @@ static int l_grow(void *env, struct prov_error *err)
 	return 0;
 }
 
-/* A line of /proc/PID/maps (proc(5)): FROM-TO PERMS OFFSET DEV INODE PATH. Is it of this file? */
-static bool map_of(const char *line, ino_t ino, unsigned long *from, unsigned long *to)
+/* A line of proc(5), /proc/PID/maps: "from-to perms offset device inode  path". Which device the
+ * kernel names there depends on the file system: by the inode and the end of the path. */
+static bool is_map(const struct lmdb_env *e, const char *line, void **from, size_t *len)
 {
-	char *p;
+	const char *slash = strrchr(e->path, '/'), *end = strrchr(line, '/');
+	char *p = NULL;
 
-	*from = strtoul(line, &p, 16);
-	if (*p != '-')
+	if (!end || strcmp(end + 1, slash ? slash + 1 : e->path) != 0)
 		return false;
-	*to = strtoul(p + 1, &p, 16);
-	for (int skip = 0; skip < 3 && *p == ' '; skip++)
-		p += 1 + strcspn(p + 1, " ");
-	return *p == ' ' && strtoul(p, NULL, 10) == ino;
+	uintptr_t first = strtoul(line, &p, 16);
+	*from = (void *)first;
+	*len = *p == '-' ? strtoul(p + 1, &p, 16) - first : 0;
+	for (int field = 0; field < 3; field++) {
+		p += strspn(p, " ");
+		p += strcspn(p, " ");
+	}
+	return *len && strtoul(p, NULL, 10) == e->ino;
 }
 
-/* LMDB does not tell where its map is, and which device the kernel names here depends on the
- * file system: known by the number of the file and the end of its name. */
+/* LMDB does not tell where its map is. */
 static void l_release(void *env)
 {
 	struct lmdb_env *e = env;
-	unsigned long from, to;
 	char line[4352];
-	const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
+	void *from = NULL;
+	size_t len = 0;
 	FILE *f = e->readonly ? fopen("/proc/self/maps", "re") : NULL;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		const char *end = strrchr(line, '/');
 		line[strcspn(line, "\n")] = '\0';
-		if (end && !strcmp(end + 1, name) && map_of(line, e->ino, &from, &to))
-			(void)madvise((void *)from, to - from, MADV_DONTNEED);
+		if (is_map(e, line, &from, &len))
+			(void)madvise(from, len, MADV_DONTNEED);
 	}
 	if (f)
 		fclose(f);
