@@ -2,9 +2,10 @@
  * http.h - one HTTPS request at a time, over libcurl, bounded in time and size.
  *
  * The certificate of the server is always verified, redirects are never followed, and
- * only https is spoken. One struct prov_http per connector: its settings, and handles
- * that keep connections for the next request. Any number of threads may use it at a
- * time; prov_http_free() only when none does.
+ * only https is spoken. One struct prov_http per connector: its settings, the authorities
+ * it trusts (trust.h), and as many handles as there were requests at a time, which keep
+ * connections for the next one; a handle that is not needed for a minute goes while others
+ * are. Any number of threads may use it at a time; prov_http_free() only when none does.
  */
 #ifndef PROVD_HTTP_H
 #define PROVD_HTTP_H
