@@ -127,10 +127,8 @@ class Slapd(Directory):
             keywords.update(dict(provision))
             keywords = {k: v for k, v in keywords.items() if v is not None}
         self.config = Config(self.dir, module, keywords, list(overlays), **config)
-        self.port, self.tls_port = port or free_port(), free_port()
         self.ldapi = "ldapi://" + str(self.dir / "sock").replace("/", "%2F")
-        self.uri = f"ldap://127.0.0.1:{self.port}"
-        self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"
+        self.take_ports(port)
         self.env = {**os.environ, "LDAPNOINIT": "1", "LC_ALL": "C.UTF-8"}
         try:
             if self.config.tls:
@@ -139,7 +137,7 @@ class Slapd(Directory):
             if base:
                 self.slapadd(self.base_ldif())
             if start:
-                self.start()
+                self.first_start(port)
         except BaseException:
             self.close(check=False)
             raise
@@ -173,6 +171,21 @@ class Slapd(Directory):
         return self.tool("slapcat", "-b", SUFFIX, *args).stdout
 
     # -- slapd's life -------------------------------------------------------------------
+
+    def take_ports(self, port=None):
+        self.port, self.tls_port = port or free_port(), free_port()
+        self.uri, self.ldaps = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
+
+    def first_start(self, port):
+        """Another program may have taken a port since it was found free: then others are tried."""
+        for last in (False, False, True):
+            try:
+                return self.start()
+            except StartFailed as failed:
+                if last or port or "Address already in use" not in str(failed):
+                    raise
+                self.log_file.write_text("")
+                self.take_ports()
 
     def start(self):
         assert self.process is None
