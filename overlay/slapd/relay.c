@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ struct prov_relay {
 	int64_t batch_rows;
 	unsigned pause;
 };
+
+static atomic_uint running; /* threads */
 
 static void note_error(struct prov_relay *r, const char *text)
 {
@@ -438,6 +441,7 @@ int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 		ch_free(r);
 		return prov_error_set(err, PROV_EIO, "cannot start the relay thread");
 	}
+	atomic_fetch_add(&running, 1);
 	return 0;
 }
 
@@ -452,10 +456,16 @@ void prov_relay_stop(struct prov_instance *pi)
 	pthread_cond_signal(&r->cond);
 	pthread_mutex_unlock(&r->mutex);
 	pthread_join(r->thread, NULL);
+	atomic_fetch_sub(&running, 1);
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->cond);
 	ch_free(r);
 	pi->relay = NULL;
+}
+
+unsigned prov_relays(void)
+{
+	return atomic_load(&running);
 }
 
 void prov_relay_kick(struct prov_instance *pi)

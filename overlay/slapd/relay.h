@@ -17,6 +17,7 @@
 int prov_relay_start(struct prov_instance *pi, struct prov_error *err); /* sets pi->relay */
 void prov_relay_stop(struct prov_instance *pi);                         /* waits for it */
 void prov_relay_kick(struct prov_instance *pi); /* something was committed */
+unsigned prov_relays(void);                     /* threads that run, of all instances */
 /* The last failure's text, or "" ; copied. */
 void prov_relay_error(struct prov_instance *pi, char *out, size_t len);
 

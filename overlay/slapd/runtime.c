@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "config.h"
 #include "control.h"
+#include "ending.h"
 #include "guard.h"
 #include "hooks.h"
 #include "monitor.h"
@@ -152,6 +153,7 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 	prov_background_close(pi);
 	prov_monitor_close(pi);
 	prov_relay_stop(pi);
+	prov_ending_wait(1 + prov_relays()); /* before back-mdb closes what is below us */
 	struct prov_snapshot *s = prov_snapshot_swap(pi, NULL);
 	prov_snapshot_put(&s);
 	if (pi->capture)
