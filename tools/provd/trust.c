@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -54,6 +55,19 @@ static bool same(const struct stat *a, const struct stat *b)
 		a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* What OpenSSL finds out about a certificate when it first needs it, now: so that the store is
+ * only read once threads share it. */
+static void complete(X509_STORE *s)
+{
+	STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(s);
+
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+		if (x)
+			(void)X509_check_purpose(x, -1, 0);
+	}
+}
+
 static int load(const struct prov_trust *t, X509_STORE **out, struct prov_error *err)
 {
 	X509_STORE *s = X509_STORE_new();
@@ -64,6 +78,8 @@ static int load(const struct prov_trust *t, X509_STORE **out, struct prov_error 
 			1 &&
 		(!t->file || X509_STORE_load_file(s, t->file) == 1) &&
 		(!t->dir || X509_STORE_load_path(s, t->dir) == 1);
+	if (ok)
+		complete(s);
 	ERR_clear_error();
 	if (!ok) {
 		X509_STORE_free(s);
