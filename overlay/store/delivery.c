@@ -302,6 +302,47 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 	return rc == PROV_ENOENT ? 0 : rc;
 }
 
+struct listing {
+	unsigned states;
+	size_t n, room;
+	struct prov_delivery *row;
+};
+
+static int list_row(void *ctx, const char *connector, const struct prov_delivery *d)
+{
+	struct listing *l = ctx;
+
+	(void)connector;
+	if (!(l->states & 1u << d->state))
+		return 0;
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 16;
+		struct prov_delivery *grown = realloc(l->row, room * sizeof(*grown));
+		if (!grown)
+			return PROV_ENOMEM;
+		l->row = grown;
+		l->room = room;
+	}
+	l->row[l->n++] = *d;
+	return 0;
+}
+
+int prov_delivery_list(struct prov_kv_txn *t, const char *connector, unsigned states,
+	struct prov_delivery **out, size_t *n)
+{
+	struct listing l = { .states = states };
+	int rc = prov_delivery_each(t, connector, list_row, &l);
+
+	if (rc) {
+		free(l.row);
+		l.row = NULL;
+		l.n = 0;
+	}
+	*out = l.row;
+	*n = l.n;
+	return rc;
+}
+
 static int remote_key(const char *connector, const char *subject, char *buf, struct prov_val *key)
 {
 	size_t n = strlen(connector), m = strlen(subject);

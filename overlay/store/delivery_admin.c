@@ -14,6 +14,18 @@ void prov_admin_actor(unsigned uid, unsigned gid, char *out, size_t room)
 	snprintf(out, room, "gidNumber=%u+uidNumber=%u,cn=peercred,cn=external,cn=auth", gid, uid);
 }
 
+/* A record that is the caller's no more. */
+static int put(const struct prov_admin_act *a, char *record)
+{
+	uint64_t noted = 0;
+	int rc = prov_reports_noted(a->state, &noted);
+
+	if (rc == 0)
+		rc = prov_reports_put(a->t, noted, record);
+	free(record);
+	return rc;
+}
+
 /* The record of what was done to event seq; 0: to the connector as a whole. */
 static int report(const struct prov_admin_act *a, enum prov_report_outcome outcome, uint64_t seq,
 	const char *note, struct prov_error *err)
@@ -28,7 +40,6 @@ static int report(const struct prov_admin_act *a, enum prov_report_outcome outco
 		.note = note,
 		.seq = seq };
 	struct prov_val event;
-	uint64_t noted = 0;
 	int rc = prov_report_new_id(a->ms, id);
 
 	if (rc)
@@ -38,44 +49,7 @@ static int report(const struct prov_admin_act *a, enum prov_report_outcome outco
 		r.len = event.len;
 	}
 	rc = prov_report_encode(&r, &record, err);
-	if (rc == 0)
-		rc = prov_reports_noted(a->state, &noted);
-	if (rc == 0)
-		rc = prov_reports_put(a->t, noted, record);
-	free(record);
-	return rc;
-}
-
-struct rows {
-	uint64_t seq; /* 0: all */
-	size_t n, room;
-	struct prov_delivery *row;
-	enum prov_delivery_state other; /* of the one that was asked for and is not parked */
-	bool seen, any_state;
-};
-
-static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
-{
-	struct rows *r = ctx;
-
-	(void)connector;
-	if (r->seq && d->seq != r->seq)
-		return 0;
-	r->seen = true;
-	if (!r->any_state && d->state != PROV_D_PARKED) {
-		r->other = d->state;
-		return 0;
-	}
-	if (r->n == r->room) {
-		size_t room = r->room ? r->room * 2 : 16;
-		struct prov_delivery *grown = realloc(r->row, room * sizeof(*grown));
-		if (!grown)
-			return PROV_ENOMEM;
-		r->row = grown;
-		r->room = room;
-	}
-	r->row[r->n++] = *d;
-	return 0;
+	return rc ? rc : put(a, record);
 }
 
 static int drop_one(const struct prov_admin_act *a, struct prov_delivery *d, struct prov_error *err)
@@ -93,43 +67,62 @@ static int drop_one(const struct prov_admin_act *a, struct prov_delivery *d, str
 	return rc ? rc : report(a, PROV_REPORT_DROPPED, d->seq, was, err);
 }
 
+static int fail(struct prov_error *err, int rc)
+{
+	return !rc || (err && *err->text)
+		? rc
+		: prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
+}
+
+static int drop_by_number(const struct prov_admin_act *a, uint64_t seq, struct prov_error *err)
+{
+	struct prov_delivery d;
+	int rc = prov_delivery_get(a->t, a->connector, seq, &d);
+
+	if (rc == PROV_ENOENT)
+		return prov_error_set(err, rc, "%s: event %llu is not parked", a->connector,
+			(unsigned long long)seq);
+	if (rc == 0 && d.state != PROV_D_PARKED)
+		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
+			a->connector, (unsigned long long)seq, prov_delivery_state_name(d.state));
+	return rc ? rc : drop_one(a, &d, err);
+}
+
 int prov_admin_drop(const struct prov_admin_act *a, uint64_t seq, unsigned *n,
 	struct prov_error *err)
 {
-	struct rows r = { .seq = seq };
-	int rc = prov_delivery_each(a->t, a->connector, collect, &r);
+	struct prov_delivery *row = NULL;
+	size_t nrow = 0;
+	int rc;
 
 	*n = 0;
-	for (size_t i = 0; rc == 0 && i < r.n; i++) {
-		rc = drop_one(a, &r.row[i], err);
+	if (seq) {
+		rc = drop_by_number(a, seq, err);
+		*n = rc == 0;
+		return fail(err, rc);
+	}
+	rc = prov_delivery_list(a->t, a->connector, 1u << PROV_D_PARKED, &row, &nrow);
+	for (size_t i = 0; rc == 0 && i < nrow; i++) {
+		rc = drop_one(a, &row[i], err);
 		(*n)++;
 	}
-	free(r.row);
-	if (rc)
-		return err && *err->text
-			? rc
-			: prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
-	if (*n || !seq)
-		return 0;
-	if (r.seen)
-		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
-			a->connector, (unsigned long long)seq, prov_delivery_state_name(r.other));
-	return prov_error_set(err, PROV_ENOENT, "%s: event %llu is not parked", a->connector,
-		(unsigned long long)seq);
+	free(row);
+	return fail(err, rc);
 }
 
 int prov_admin_forget(const struct prov_admin_act *a, unsigned *n, struct prov_error *err)
 {
-	struct rows r = { .any_state = true };
+	struct prov_delivery *row = NULL;
+	size_t nrow = 0;
 	char note[80];
-	int rc = prov_delivery_each(a->t, a->connector, collect, &r);
+	int rc = prov_delivery_list(a->t, a->connector, ~0u, &row, &nrow);
 
 	*n = 0;
-	for (size_t i = 0; rc == 0 && i < r.n; i++) {
-		*n += r.row[i].state != PROV_D_DROPPED && r.row[i].state != PROV_D_DONE;
-		rc = prov_delivery_delete(a->t, a->connector, r.row[i].seq);
+	for (size_t i = 0; rc == 0 && i < nrow; i++) {
+		*n += row[i].state != PROV_D_DROPPED && row[i].state != PROV_D_DONE;
+		rc = prov_delivery_delete(a->t, a->connector, row[i].seq);
 	}
-	free(r.row);
+	free(row);
 	if (rc == 0)
 		rc = prov_remote_forget(a->t, a->connector);
 	if (rc == 0)
@@ -139,9 +132,7 @@ int prov_admin_forget(const struct prov_admin_act *a, unsigned *n, struct prov_e
 	snprintf(note, sizeof(note), "%u events had waited or were parked", *n);
 	if (rc == 0)
 		rc = report(a, PROV_REPORT_FORGOTTEN, 0, note, err);
-	if (rc && !(err && *err->text))
-		prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
-	return rc;
+	return fail(err, rc);
 }
 
 int prov_admin_import(const struct prov_admin_act *a, const char *source, const char *event,
@@ -154,16 +145,10 @@ int prov_admin_import(const struct prov_admin_act *a, const char *source, const 
 		.ms = a->ms,
 		.event = event,
 		.len = len };
-	uint64_t noted = 0;
 	int rc = prov_report_new_id(a->ms, id);
 
 	if (rc)
 		return prov_error_set(err, rc, "no random bytes");
 	rc = prov_import_encode(&i, &record, err);
-	if (rc == 0)
-		rc = prov_reports_noted(a->state, &noted);
-	if (rc == 0)
-		rc = prov_reports_put(a->t, noted, record);
-	free(record);
-	return rc;
+	return rc ? rc : put(a, record);
 }

@@ -60,6 +60,9 @@ int prov_delivery_delete(struct prov_kv_txn *t, const char *connector, uint64_t 
 /* connector NULL: all. */
 int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 	int (*see)(void *ctx, const char *connector, const struct prov_delivery *d), void *ctx);
+/* Those in these states (bits 1 << state), by sequence; *out: free(). PROV_ENOMEM. */
+int prov_delivery_list(struct prov_kv_txn *t, const char *connector, unsigned states,
+	struct prov_delivery **out, size_t *n);
 
 /*
  * What a connector that keeps accounts elsewhere remembers of one (entryUUID): the newest event

@@ -65,23 +65,15 @@ int ctl_outbox_act(const char *dir, const json_t *request, struct prov_admin_act
 struct change {
 	const struct outbox_change *ch;
 	unsigned n;
-	size_t nfound;
-	uint64_t *found; /* those that `all` means */
 };
 
-static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
+static int make_ready(const struct prov_admin_act *a, struct prov_delivery *d)
 {
-	struct change *x = ctx;
-
-	(void)connector;
-	if (d->state != PROV_D_PARKED && d->state != PROV_D_DEFERRED)
-		return 0;
-	uint64_t *found = reallocarray(x->found, x->nfound + 1, sizeof(*found));
-	if (!found)
-		return PROV_ENOMEM;
-	x->found = found;
-	found[x->nfound++] = d->seq;
-	return 0;
+	if (d->state == PROV_D_PARKED) /* or it would be parked again at once */
+		d->first = d->attempts = 0;
+	d->state = PROV_D_READY;
+	d->next = 0;
+	return prov_delivery_put(a->t, a->connector, d);
 }
 
 static int retry_one(const struct prov_admin_act *a, uint64_t seq, struct prov_error *err)
@@ -92,11 +84,21 @@ static int retry_one(const struct prov_admin_act *a, uint64_t seq, struct prov_e
 	if (rc)
 		return prov_error_set(err, rc, "%s has no event %llu that waits or is parked",
 			a->connector, (unsigned long long)seq);
-	if (d.state == PROV_D_PARKED) /* or it would be parked again at once */
-		d.first = d.attempts = 0;
-	d.state = PROV_D_READY;
-	d.next = 0;
-	return prov_delivery_put(a->t, a->connector, &d);
+	return make_ready(a, &d);
+}
+
+static int retry_all(const struct prov_admin_act *a, unsigned *n)
+{
+	struct prov_delivery *row = NULL;
+	size_t nrow = 0;
+	int rc = prov_delivery_list(a->t, a->connector, 1u << PROV_D_PARKED | 1u << PROV_D_DEFERRED,
+		&row, &nrow);
+
+	for (size_t i = 0; !rc && i < nrow; i++)
+		rc = make_ready(a, &row[i]);
+	free(row);
+	*n = (unsigned)nrow;
+	return rc;
 }
 
 static int work(struct prov_admin_act *a, void *ctx, struct prov_error *err)
@@ -105,14 +107,9 @@ static int work(struct prov_admin_act *a, void *ctx, struct prov_error *err)
 
 	if (x->ch->drop)
 		return prov_admin_drop(a, x->ch->seq, &x->n, err);
-	int rc = x->ch->all ? prov_delivery_each(a->t, a->connector, collect, x)
-			    : retry_one(a, x->ch->seq, err);
-	for (size_t i = 0; !rc && i < x->nfound; i++)
-		rc = retry_one(a, x->found[i], err);
-	if (!rc)
-		rc = prov_refused_put(a->t, a->connector, NULL);
-	x->n = x->ch->all ? (unsigned)x->nfound : 1;
-	return rc;
+	x->n = 1;
+	int rc = x->ch->all ? retry_all(a, &x->n) : retry_one(a, x->ch->seq, err);
+	return rc ? rc : prov_refused_put(a->t, a->connector, NULL);
 }
 
 int ctl_outbox_change(struct ctl *c, const char *dir, const struct outbox_change *ch)
@@ -131,7 +128,6 @@ int ctl_outbox_change(struct ctl *c, const char *dir, const struct outbox_change
 		x.n = (unsigned)json_integer_value(json_object_get(answer, "count"));
 	json_decref(ask);
 	json_decref(answer);
-	free(x.found);
 	if (rc)
 		return ctl_fail(&err);
 	if (c->json)

@@ -269,68 +269,59 @@ struct retry {
 	uint64_t seq; /* 0: all */
 	int64_t now;
 	unsigned n;
-	size_t nrow, room;
-	struct prov_delivery *row;
-	enum prov_delivery_state other; /* of the one that was asked for and does not fit */
-	bool seen;
+	struct prov_error *err;
 };
 
-static int collect(void *ctx, const char *connector, const struct prov_delivery *d)
+static int retry_row(struct prov_kv_txn *t, struct retry *c, struct prov_delivery *d)
 {
-	struct retry *c = ctx;
-	(void)connector;
-	if (c->seq && d->seq != c->seq)
-		return 0;
-	c->seen = true;
-	if (d->state != PROV_D_PARKED && d->state != PROV_D_DEFERRED) {
-		c->other = d->state;
-		return 0;
-	}
-	if (c->nrow == c->room) {
-		size_t room = c->room ? c->room * 2 : 16;
-		struct prov_delivery *grown = realloc(c->row, room * sizeof(*grown));
-		if (!grown)
-			return PROV_ENOMEM;
-		c->row = grown;
-		c->room = room;
-	}
-	c->row[c->nrow++] = *d;
-	return 0;
+	c->n++;
+	if (d->state == PROV_D_DEFERRED && !prov_queue_retry(c->q, d->seq, c->now))
+		return 0; /* the queue writes it */
+	d->attempts = d->state == PROV_D_PARKED ? 0 : d->attempts;
+	d->first = d->state == PROV_D_PARKED ? 0 : d->first;
+	d->next = 0;
+	d->state = PROV_D_READY;
+	return prov_delivery_put(t, c->connector, d);
+}
+
+static int retry_number(struct prov_kv_txn *t, struct retry *c)
+{
+	struct prov_delivery d;
+	int rc = prov_delivery_get(t, c->connector, c->seq, &d);
+	if (rc == PROV_ENOENT)
+		return prov_error_set(c->err, rc, "%s: event %llu is neither parked nor deferred",
+			c->connector, (unsigned long long)c->seq);
+	if (!rc && d.state != PROV_D_PARKED && d.state != PROV_D_DEFERRED)
+		return prov_error_set(c->err, PROV_EINVAL, "%s: event %llu is %s, not parked",
+			c->connector, (unsigned long long)c->seq,
+			prov_delivery_state_name(d.state));
+	return rc ? rc : retry_row(t, c, &d);
 }
 
 static int retry_rows(struct prov_kv_txn *t, void *ctx)
 {
 	struct retry *c = ctx;
-	c->nrow = c->n = 0;
-	int rc = prov_delivery_each(t, c->connector, collect, c);
-	for (size_t i = 0; !rc && i < c->nrow; i++) {
-		struct prov_delivery *d = &c->row[i];
-		c->n++;
-		if (d->state == PROV_D_DEFERRED && !prov_queue_retry(c->q, d->seq, c->now))
-			continue; /* the queue writes it */
-		d->attempts = d->state == PROV_D_PARKED ? 0 : d->attempts;
-		d->first = d->state == PROV_D_PARKED ? 0 : d->first;
-		d->next = 0;
-		d->state = PROV_D_READY;
-		rc = prov_delivery_put(t, c->connector, d);
-	}
+	struct prov_delivery *row = NULL;
+	size_t n = 0;
+	c->n = 0;
+	if (c->seq)
+		return retry_number(t, c);
+	int rc = prov_delivery_list(t, c->connector, 1u << PROV_D_PARKED | 1u << PROV_D_DEFERRED,
+		&row, &n);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = retry_row(t, c, &row[i]);
+	free(row);
 	return rc;
 }
 
 int prov_progress_retry(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
 	uint64_t seq, int64_t now, unsigned *n, struct prov_error *err)
 {
-	struct retry c = { .connector = connector, .q = q, .seq = seq, .now = now };
-	int rc = prov_progress_write(d, retry_rows, &c, err);
-	free(c.row);
+	struct prov_error why = { 0 };
+	struct retry c = { connector, q, seq, now, 0, err ? err : &why };
+	int rc = prov_progress_write(d, retry_rows, &c, c.err);
 	*n = rc ? 0 : c.n;
-	if (rc || c.n || !seq)
-		return rc;
-	if (c.seen)
-		return prov_error_set(err, PROV_EINVAL, "%s: event %llu is %s, not parked",
-			connector, (unsigned long long)seq, prov_delivery_state_name(c.other));
-	return prov_error_set(err, PROV_ENOENT, "%s: event %llu is neither parked nor deferred",
-		connector, (unsigned long long)seq);
+	return rc;
 }
 
 static int count_row(void *ctx, const char *connector, const struct prov_delivery *d)
