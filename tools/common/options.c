@@ -26,10 +26,20 @@ static bool takes_argument(const struct prov_option *opt)
 
 int prov_options_add(struct prov_options *o, const struct prov_option *table, size_t n)
 {
-	if (n > PROV_OPTIONS_MAX - o->n)
-		return PROV_EFULL;
-	memcpy(o->option + o->n, table, n * sizeof(*table));
-	o->n += n;
+	for (size_t i = 0; i < n; i++) {
+		if (table[i].kind == PROV_OPTION_TABLE) {
+			const struct prov_option *more = table[i].into;
+			size_t count = 0;
+			while (more[count].name || more[count].letter)
+				count++;
+			if (prov_options_add(o, more, count))
+				return PROV_EFULL;
+		} else if (o->n < PROV_OPTIONS_MAX) {
+			o->option[o->n++] = table[i];
+		} else {
+			return PROV_EFULL;
+		}
+	}
 	return 0;
 }
 
@@ -133,6 +143,8 @@ static int take(struct prov_options *o, size_t i, char *text)
 		return keep_secret(o, opt->into, text);
 	case PROV_OPTION_LIST:
 		return append(o, opt->into, text);
+	case PROV_OPTION_TABLE:
+		break; /* flattened by prov_options_add() */
 	}
 	return PROV_EINVAL;
 }

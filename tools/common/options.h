@@ -34,7 +34,8 @@ enum prov_option_kind {
 	PROV_OPTION_TEXT,   /* const char *: the last one given */
 	PROV_OPTION_NUMBER, /* unsigned: decimal */
 	PROV_OPTION_SECRET, /* char *: a copy; the argument is overwritten, so that ps does not show it */
-	PROV_OPTION_LIST, /* struct prov_option_list: all that were given */
+	PROV_OPTION_LIST,  /* struct prov_option_list: all that were given */
+	PROV_OPTION_TABLE, /* no option: another table, ended by an entry without a name */
 };
 
 struct prov_option_list {

@@ -10,14 +10,8 @@
 
 #include "csvsrc.h"
 #include "ctl.h"
+#include "finding.h"
 #include "strmap.h"
-
-enum scan_check {
-	SCAN_DANGLING = 1 << 0,
-	SCAN_UNEXPLAINED = 1 << 1,
-	SCAN_LEAVER = 1 << 2,
-	SCAN_ORPHAN = 1 << 3,
-};
 
 struct scan_person {
 	char *dn;     /* as the server writes it */
@@ -29,14 +23,10 @@ struct scan_person {
 	size_t *group; /* groups that a grant explains: numbers in scan.groups */
 };
 
-struct scan_finding {
-	enum scan_check check;
-	char *dn, *related, *text, *fix; /* related: the group or member, or NULL */
-};
-
 struct scan {
 	struct ctl *ctl;
-	unsigned checks;
+	struct findings *found;
+	uint32_t checks;            /* a bit for each enum finding_check */
 	struct prov_csvsrc source;  /* keys NULL: no source */
 	unsigned max_missing;       /* percent */
 	struct prov_strmap *people; /* folded DN to person */
@@ -45,13 +35,10 @@ struct scan {
 	struct prov_strmap *uids; /* folded uid to uid_person */
 	size_t *uid_person, nuid, uidroom;
 	struct prov_strmap *groups; /* folded DNs of groups that grants name */
-	size_t nfinding, froom;
-	struct scan_finding *finding;
-	size_t ngroup; /* groups seen */
 };
 
-const char *scan_check_name(enum scan_check c);
-enum scan_check scan_check_parse(const char *name); /* 0 when unknown */
+bool scan_wants(const struct scan *s, enum finding_check check);
+void scan_dispose(struct scan *s);
 
 /* scan_people.c: the pass over the accounts; also LEAVER_LEFTOVER on the account itself. */
 int scan_people(struct scan *s, struct prov_error *err);
@@ -61,7 +48,7 @@ int scan_source(struct scan *s, struct prov_error *err);
 int scan_groups(struct scan *s, struct prov_error *err);
 
 /* Add a finding; text is printf style. PROV_ENOMEM. */
-int scan_add(struct scan *s, enum scan_check check, const char *dn, const char *related,
+int scan_add(struct scan *s, enum finding_check check, const char *dn, const char *related,
 	const char *fix, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 #endif

@@ -14,7 +14,7 @@
 #include "search.h"
 
 struct suspect {
-	enum scan_check check;
+	enum finding_check check;
 	char *group, *member; /* as written */
 	const char *attr;     /* constant: member, uniqueMember, memberUid */
 	size_t person;        /* PROV_STRMAP_NONE: not an account */
@@ -31,7 +31,7 @@ static int nomem(struct prov_error *err)
 	return prov_error_set(err, PROV_ENOMEM, "no memory");
 }
 
-static int suspect_add(struct pass *p, enum scan_check check, const char *group,
+static int suspect_add(struct pass *p, enum finding_check check, const char *group,
 	const struct berval *member, const char *attr, size_t person)
 {
 	if (p->n == p->room) {
@@ -59,21 +59,21 @@ static int judge(struct pass *p, const char *group, const char *gkey, const stru
 {
 	struct scan *s = p->scan;
 	if (person == PROV_STRMAP_NONE) {
-		if (!(s->checks & SCAN_DANGLING) || placeholder(mkey, gkey))
+		if (!scan_wants(s, FINDING_DANGLING_MEMBER) || placeholder(mkey, gkey))
 			return 0;
-		return suspect_add(p, SCAN_DANGLING, group, member, attr, person);
+		return suspect_add(p, FINDING_DANGLING_MEMBER, group, member, attr, person);
 	}
 	const struct scan_person *who = &s->person[person];
 	if (who->leaver)
-		return s->checks & SCAN_LEAVER
-			? suspect_add(p, SCAN_LEAVER, group, member, attr, person)
+		return scan_wants(s, FINDING_LEAVER_LEFTOVER)
+			? suspect_add(p, FINDING_LEAVER_LEFTOVER, group, member, attr, person)
 			: 0;
 	size_t g = prov_strmap_find(s->groups, gkey);
 	for (size_t i = 0; g != PROV_STRMAP_NONE && i < who->ngroup; i++)
 		if (who->group[i] == g)
 			return 0;
-	return s->checks & SCAN_UNEXPLAINED
-		? suspect_add(p, SCAN_UNEXPLAINED, group, member, attr, person)
+	return scan_wants(s, FINDING_UNEXPLAINED)
+		? suspect_add(p, FINDING_UNEXPLAINED, group, member, attr, person)
 		: 0;
 }
 
@@ -116,7 +116,7 @@ static int see_group(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err
 	int rc = key ? 0 : PROV_ENOMEM;
 	for (size_t i = 0; !rc && member_attr[i]; i++)
 		rc = see_values(p, ld, e, member_attr[i], dn, key);
-	p->scan->ngroup++;
+	p->scan->found->groups++;
 	free(key);
 	ldap_memfree(dn);
 	return rc ? nomem(err) : 0;
@@ -208,8 +208,9 @@ static int settle_dangling(struct scan *s, const struct suspect *x, struct prov_
 	}
 	if (rc || exists)
 		return rc;
-	return scan_add(s, SCAN_DANGLING, x->group, x->member, "take the value out of the group",
-		       "%s names %s, which is not there", x->attr, x->member)
+	return scan_add(s, FINDING_DANGLING_MEMBER, x->group, x->member,
+		       "take the value out of the group", "%s names %s, which is not there",
+		       x->attr, x->member)
 		? nomem(err)
 		: 0;
 }
@@ -251,15 +252,16 @@ static int settle_person(struct scan *s, const struct suspect *x, struct prov_er
 	const char *dn = s->person[x->person].dn;
 	bool granted = false;
 	int rc;
-	if (x->check == SCAN_LEAVER)
-		return scan_add(s, SCAN_LEAVER, dn, x->group, "take the account out of the group",
+	if (x->check == FINDING_LEAVER_LEFTOVER)
+		return scan_add(s, FINDING_LEAVER_LEFTOVER, dn, x->group,
+			       "take the account out of the group",
 			       "left, but is still a member of %s", x->group)
 			? nomem(err)
 			: 0;
 	rc = granted_now(s, x, &granted, err);
 	if (rc || granted)
 		return rc;
-	return scan_add(s, SCAN_UNEXPLAINED, dn, x->group,
+	return scan_add(s, FINDING_UNEXPLAINED, dn, x->group,
 		       "give it by a role, or take the account out of the group",
 		       "is a member of %s, and no role gives that", x->group)
 		? nomem(err)
@@ -282,8 +284,8 @@ static int settle(struct pass *p, struct prov_error *err)
 		if (!rc)
 			rc = still_member(members, x, &there, err);
 		if (!rc && there)
-			rc = x->check == SCAN_DANGLING ? settle_dangling(s, x, err)
-						       : settle_person(s, x, err);
+			rc = x->check == FINDING_DANGLING_MEMBER ? settle_dangling(s, x, err)
+								 : settle_person(s, x, err);
 	}
 	prov_strmap_free(&members);
 	return rc;
@@ -293,7 +295,8 @@ int scan_groups(struct scan *s, struct prov_error *err)
 {
 	struct pass p = { .scan = s };
 	int rc;
-	if (!(s->checks & (SCAN_DANGLING | SCAN_UNEXPLAINED | SCAN_LEAVER)))
+	if (!scan_wants(s, FINDING_DANGLING_MEMBER) && !scan_wants(s, FINDING_UNEXPLAINED) &&
+		!scan_wants(s, FINDING_LEAVER_LEFTOVER))
 		return 0;
 	rc = ctl_search(s->ctl, s->ctl->server.suffix, LDAP_SCOPE_SUBTREE,
 		"(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",

@@ -133,7 +133,7 @@ static int leftover(struct scan *s, LDAP *ld, LDAPMessage *e, const struct scan_
 	unsigned given = count(ld, e, "provAssignedRole") + count(ld, e, "provTimedRole");
 	if (!in_force && !given && !grants)
 		return 0;
-	return scan_add(s, SCAN_LEAVER, p->dn, NULL,
+	return scan_add(s, FINDING_LEAVER_LEFTOVER, p->dn, NULL,
 		"write provState again (replace it by its own value), so that the policy is applied",
 		"left, but still has %u role%s in force, %u given by hand, %u grant%s", in_force,
 		in_force == 1 ? "" : "s", given, grants, grants == 1 ? "" : "s");
@@ -178,7 +178,8 @@ static int see_person(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *er
 		rc = note_grants(s, ld, e, p, &grants, err);
 	if (!rc && note_key(s, ld, e, p))
 		rc = nomem(err);
-	if (!rc && p->leaver && s->checks & SCAN_LEAVER && leftover(s, ld, e, p, grants))
+	if (!rc && p->leaver && scan_wants(s, FINDING_LEAVER_LEFTOVER) &&
+		leftover(s, ld, e, p, grants))
 		rc = nomem(err);
 	return rc;
 }
@@ -201,7 +202,7 @@ int scan_source(struct scan *s, struct prov_error *err)
 {
 	size_t known = 0, missing = 0;
 	int rc = 0;
-	if (!s->source.keys || !(s->checks & SCAN_ORPHAN))
+	if (!s->source.keys || !scan_wants(s, FINDING_ORPHAN_SOURCE))
 		return 0;
 	for (size_t i = 0; i < s->nperson; i++) {
 		const struct scan_person *p = &s->person[i];
@@ -219,7 +220,7 @@ int scan_source(struct scan *s, struct prov_error *err)
 		const struct scan_person *p = &s->person[i];
 		if (p->leaver || p->machine || p->in_source)
 			continue;
-		rc = scan_add(s, SCAN_ORPHAN, p->dn, NULL,
+		rc = scan_add(s, FINDING_ORPHAN_SOURCE, p->dn, NULL,
 			"find its owner, then set provState: terminated, or give it a provType "
 			"that no source knows (service, shared, admin)",
 			p->keyed ? "its %s is not in %s" : "has no %s, so %s cannot vouch for it",
