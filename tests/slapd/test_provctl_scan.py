@@ -157,7 +157,7 @@ def test_a_complete_source_finds_nobody(s):
 
 
 def test_an_account_that_the_source_lacks(s):
-    s.account("hal", provType="service")
+    s.account("hal", provType="service", manager=s.person_dn("ada"))
     s.account("nil")
     s.leave("eve")
     source = csv(s, HR.replace("E2,Eve\n", ""))

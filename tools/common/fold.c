@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
 
@@ -75,6 +76,94 @@ static const char *const alias[][2] = {
 	{ "0.9.2342.19200300.100.1.1", "uid" },
 	{ "0.9.2342.19200300.100.1.25", "dc" },
 };
+
+bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t *n)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)s[i] & 0x80)
+			return false;
+		out[i] = (char)tolower((unsigned char)s[i]);
+	}
+	*n = squeeze(out, len);
+	return true;
+}
+
+/* One "type=value" up to a comma or the end; *used counts it without the comma. 0: not simple. */
+static size_t quick_ava(const char *s, size_t len, char *out, size_t *used)
+{
+	size_t i = 0, o = 0;
+	for (; i < len && s[i] == ' '; i++)
+		;
+	size_t type = i;
+	for (; i < len && (isalnum((unsigned char)s[i]) || s[i] == '-' || s[i] == '.'); i++)
+		;
+	size_t tlen = i - type;
+	if (i == len || s[i] != '=' || !tlen)
+		return 0;
+	for (; o < tlen; o++)
+		out[o] = (char)tolower((unsigned char)s[type + o]);
+	for (size_t a = 0; a < sizeof(alias) / sizeof(alias[0]); a++)
+		if (strlen(alias[a][0]) == tlen && !memcmp(out, alias[a][0], tlen)) {
+			o = strlen(alias[a][1]);
+			memcpy(out, alias[a][1], o);
+			break;
+		}
+	out[o++] = '=';
+	size_t value = ++i, from = o;
+	for (; i < len && s[i] != ','; i++) {
+		if ((unsigned char)s[i] < ' ' || (unsigned char)s[i] & 0x80 ||
+			strchr("\\\"+#;<>=", s[i]))
+			return 0;
+		out[o++] = (char)tolower((unsigned char)s[i]);
+	}
+	*used = i;
+	o = from + squeeze(out + from, i - value);
+	return o > from ? o : 0;
+}
+
+bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n)
+{
+	size_t i = 0, o = 0;
+	while (i < len) {
+		size_t used = 0, put = quick_ava(s + i, len - i, out + o, &used);
+		if (!put)
+			return false;
+		o += put;
+		i += used;
+		if (i < len) {
+			out[o++] = ',';
+			if (++i == len)
+				return false; /* a comma and nothing */
+		}
+	}
+	*n = o;
+	return true;
+}
+
+char *prov_fold_name(const char *s, size_t len)
+{
+	size_t got = 0, o = 0;
+	uint8_t *f = u8_check((const uint8_t *)s, len)
+		? NULL
+		: u8_casefold((const uint8_t *)s, len, NULL, UNINORM_NFKD, NULL, &got);
+	if (!f)
+		return prov_fold_text(s, len);
+	for (size_t i = 0; i < got;) {
+		ucs4_t c;
+		int step = u8_mbtouc(&c, f + i, got - i);
+		if (uc_is_general_category(c, UC_LETTER) || uc_is_general_category(c, UC_NUMBER)) {
+			memmove(f + o, f + i, (size_t)step);
+			o += (size_t)step;
+		}
+		i += (size_t)step;
+	}
+	char *out = realloc(f, o + 1);
+	if (!out)
+		free(f);
+	else
+		out[o] = '\0';
+	return out;
+}
 
 /* Hex for what separates, so that a raw ',' in the result always ends an RDN. */
 static void put_value(FILE *out, const char *v)

@@ -9,12 +9,21 @@
 #ifndef PROV_FOLD_H
 #define PROV_FOLD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* malloc'ed; NULL when there is no memory. Bytes that are not UTF-8 are kept as they are. */
 char *prov_fold_text(const char *s, size_t len);
 /* A DN (RFC 4514) folded, a key to compare and not to show; one that does not parse is folded as a text. malloc'ed or NULL. */
 char *prov_fold_dn(const char *s, size_t len);
+/*
+ * The same into out (room for len bytes, not terminated) when it is simple: ASCII, and a DN without
+ * escapes, quotes or several attributes in an RDN. False: it is not, use the functions above.
+ */
+bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t *n);
+bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n);
+/* A person's name to compare: letters and digits only, no case, no accents. malloc'ed or NULL. */
+char *prov_fold_name(const char *s, size_t len);
 /* Is folded DN dn the same as or below folded DN base? The empty base holds everything. */
 int prov_fold_dn_within(const char *dn, const char *base);
 

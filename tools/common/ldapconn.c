@@ -239,6 +239,19 @@ static int bind_as_asked(LDAP *ld, const struct prov_ldap_options *o, struct pro
 	return rc;
 }
 
+static int trust(LDAP *ld, const struct prov_ldap_options *o, struct prov_error *err)
+{
+	int rc;
+	if (!o->ca)
+		return 0;
+	rc = ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, o->ca);
+	if (!rc)
+		rc = ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &(int){ 0 });
+	return rc ? prov_error_set(err, PROV_EINVAL, "%s: cannot be used as certificates to trust",
+			    o->ca)
+		  : 0;
+}
+
 static int start_tls(LDAP *ld, const struct prov_ldap_options *o, struct prov_error *err)
 {
 	if (!o->starttls)
@@ -265,7 +278,9 @@ int prov_ldap_connect(const struct prov_ldap_options *o, LDAP **out, struct prov
 	ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
 	ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &limit);
 	ldap_set_option(ld, LDAP_OPT_TIMEOUT, &limit);
-	rc = start_tls(ld, o, err);
+	rc = trust(ld, o, err);
+	if (!rc)
+		rc = start_tls(ld, o, err);
 	if (!rc)
 		rc = bind_as_asked(ld, o, err);
 	if (rc) {

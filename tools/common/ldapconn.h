@@ -32,6 +32,7 @@ struct prov_ldap_options {
 	unsigned starttls;     /* -Z try, -ZZ must succeed */
 	unsigned timeout;      /* seconds for connecting and for each answer; 0: 15 */
 	bool quiet;            /* never prompt (daemons): -W and mechanisms that ask are refused */
+	const char *ca; /* PEM file of the authorities to trust; NULL: as ldap.conf(5) says */
 };
 
 /* Connect, StartTLS as asked, bind. *out is the caller's: prov_ldap_close(). */

@@ -11,9 +11,14 @@
 #include "finding.h"
 
 struct scan_options {
-	const char *source;
-	struct prov_option_list check; /* ids; none: all */
-	unsigned max_missing;          /* percent */
+	const char *source, *logins, *break_glass, *birth, *history;
+	struct prov_option_list check; /* ids; none: all that can be looked for */
+	struct prov_option_list match, require, target;
+	unsigned max_missing, max_shrink;                                /* percent */
+	unsigned dormant, dormant_service, dormant_admin, dormant_glass; /* days; 0: never */
+	unsigned stale_suspended;                                        /* days; 0: never */
+	unsigned undelivered;                                            /* minutes */
+	unsigned min_uid;
 };
 
 extern struct scan_options scan_options;

@@ -1,230 +1,192 @@
 /*
- * scan_people.c - the pass over the accounts, and the comparison with the source.
- *
- * Remembers of each account what the groups' pass needs: state, DN, uid and the groups
- * its grants explain. A provGrant value that does not parse explains nothing and
- * is reported on standard error.
+ * scan_people.c - policy, break-glass accounts and accounts as they pass, and the accounts' own
+ * suspicions asked for again.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "fold.h"
-#include "grant.h"
 #include "scan.h"
 #include "search.h"
 
-static int nomem(struct prov_error *err)
-{
-	return prov_error_set(err, PROV_ENOMEM, "no memory");
-}
+enum { PAGE = 1000, BATCH = 64 };
 
-static int new_person(struct scan *s, const char *dn, struct scan_person **out,
-	struct prov_error *err)
+/* "MODE ATTR: EXPRESSION": the attribute is looked at on every account. */
+static void note_template(struct scan *s, const struct berval *v)
 {
-	size_t index;
-	int fresh = 0;
-	char *key = prov_fold_dn(dn, strlen(dn));
-	*out = NULL;
-	if (!key || prov_strmap_add(s->people, key, &index, &fresh)) {
-		free(key);
-		return nomem(err);
+	const char *name = memchr(v->bv_val, ' ', v->bv_len);
+	char text[128];
+	if (!name)
+		return;
+	name += strspn(name, " ");
+	size_t len = strcspn(name, ": ");
+	if (len && len < sizeof(text) && strncmp(v->bv_val, "default", 7) != 0) {
+		memcpy(text, name, len);
+		text[len] = '\0';
+		scan_attr_add(&s->attrs, text);
 	}
-	free(key);
-	if (!fresh)
-		return 0; /* in the scope of two accounts URLs */
-	if (s->nperson == s->room) {
-		size_t room = s->room ? 2 * s->room : 1024;
-		struct scan_person *p = reallocarray(s->person, room, sizeof(*p));
-		if (!p)
-			return nomem(err);
-		s->person = p;
-		s->room = room;
-	}
-	struct scan_person *p = &s->person[s->nperson];
-	memset(p, 0, sizeof(*p));
-	p->dn = strdup(dn);
-	if (!p->dn)
-		return nomem(err);
-	s->nperson++;
-	*out = p;
-	return 0;
 }
 
-static int note_uids(struct scan *s, LDAP *ld, LDAPMessage *e, struct prov_error *err)
-{
-	struct berval **v = ldap_get_values_len(ld, e, "uid");
-	int rc = 0;
-	for (int i = 0; !rc && v && v[i]; i++) {
-		size_t index;
-		int fresh = 0;
-		char *key = prov_fold_text(v[i]->bv_val, v[i]->bv_len);
-		rc = key ? prov_strmap_add(s->uids, key, &index, &fresh) : PROV_ENOMEM;
-		free(key);
-		if (!rc && fresh && s->nuid == s->uidroom) {
-			size_t room = s->uidroom ? 2 * s->uidroom : 1024;
-			size_t *p = reallocarray(s->uid_person, room, sizeof(*p));
-			rc = p ? 0 : PROV_ENOMEM;
-			if (p) {
-				s->uid_person = p;
-				s->uidroom = room;
-			}
-		}
-		if (!rc && fresh)
-			s->uid_person[s->nuid++] = s->nperson - 1;
-	}
-	ldap_value_free_len(v);
-	return rc ? nomem(err) : 0;
-}
+static const char *const policy_attrs[] = { "provTemplate", "owner", "provInclude", "provGroup",
+	"provConflict", "provPrerequisite", "provApprover", "provSodRole", NULL };
 
-static int add_group(struct scan *s, struct scan_person *p, struct prov_val dn)
-{
-	size_t index;
-	char *key = prov_fold_dn(dn.data, dn.len);
-	int rc = key ? prov_strmap_add(s->groups, key, &index, NULL) : PROV_ENOMEM;
-	free(key);
-	if (rc)
-		return rc;
-	size_t *g = reallocarray(p->group, p->ngroup + 1, sizeof(*g));
-	if (!g)
-		return PROV_ENOMEM;
-	p->group = g;
-	g[p->ngroup++] = index;
-	return 0;
-}
-
-/* Grants: groups are remembered; *left counts what a leaver must not keep. */
-static int note_grants(struct scan *s, LDAP *ld, LDAPMessage *e, struct scan_person *p,
-	unsigned *left, struct prov_error *err)
-{
-	struct berval **v = ldap_get_values_len(ld, e, "provGrant");
-	int rc = 0;
-	for (int i = 0; !rc && v && v[i]; i++) {
-		struct prov_arena arena = PROV_ARENA_INIT;
-		struct prov_val text = { v[i]->bv_val, v[i]->bv_len };
-		struct prov_error why = { 0 };
-		struct prov_grant g;
-		if (prov_grant_parse(text, &arena, &g, &why)) {
-			ctl_say("%s: provGrant that cannot be read: %s", p->dn, why.text);
-		} else {
-			/* what a default gave belongs to the account from then on */
-			if (g.kind != PROV_KIND_DEFAULT)
-				(*left)++;
-			if (g.kind == PROV_KIND_GROUP && add_group(s, p, g.what))
-				rc = nomem(err);
-		}
-		prov_arena_dispose(&arena);
-	}
-	ldap_value_free_len(v);
-	return rc;
-}
-
-static unsigned count(LDAP *ld, LDAPMessage *e, const char *attr)
-{
-	struct berval **v = ldap_get_values_len(ld, e, attr);
-	int n = ldap_count_values_len(v);
-	ldap_value_free_len(v);
-	return n > 0 ? (unsigned)n : 0;
-}
-
-static int leftover(struct scan *s, LDAP *ld, LDAPMessage *e, const struct scan_person *p,
-	unsigned grants)
-{
-	unsigned in_force = count(ld, e, "provEffectiveRole");
-	unsigned given = count(ld, e, "provAssignedRole") + count(ld, e, "provTimedRole");
-	if (!in_force && !given && !grants)
-		return 0;
-	return scan_add(s, FINDING_LEAVER_LEFTOVER, p->dn, NULL,
-		"write provState again (replace it by its own value), so that the policy is applied",
-		"left, but still has %u role%s in force, %u given by hand, %u grant%s", in_force,
-		in_force == 1 ? "" : "s", given, grants, grants == 1 ? "" : "s");
-}
-
-static int note_key(struct scan *s, LDAP *ld, LDAPMessage *e, struct scan_person *p)
-{
-	struct berval **v;
-	int rc = 0;
-	if (!s->source.keys)
-		return 0;
-	v = ldap_get_values_len(ld, e, s->source.attr);
-	for (int i = 0; !rc && v && v[i]; i++) {
-		char *key = prov_fold_text(v[i]->bv_val, v[i]->bv_len);
-		rc = key ? 0 : PROV_ENOMEM;
-		p->keyed = true;
-		if (key && prov_strmap_find(s->source.keys, key) != PROV_STRMAP_NONE)
-			p->in_source = true;
-		free(key);
-	}
-	ldap_value_free_len(v);
-	return rc;
-}
-
-static int see_person(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err)
+static int see_policy(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
 {
 	struct scan *s = ctx;
-	struct scan_person *p = NULL;
-	unsigned grants = 0;
-	char *dn = ldap_get_dn(ld, e);
-	int rc = dn ? new_person(s, dn, &p, err) : nomem(err);
+	struct berval **v = ldap_get_values_len(ld, m, policy_attrs[0]);
+	char *dn = ldap_get_dn(ld, m);
+	uint32_t n, holder = dn ? scan_text(s, dn, strlen(dn)) : SCAN_NONE;
+	int rc = holder == SCAN_NONE ||
+			prov_hashindex_add(&s->roles, prov_hash_dn(dn, strlen(dn)), &n, NULL)
+		? scan_nomem(err)
+		: 0;
+	for (size_t i = 0; v && v[i]; i++)
+		note_template(s, v[i]);
+	ldap_value_free_len(v);
+	for (size_t k = 1; !rc && policy_attrs[k]; k++) {
+		v = ldap_get_values_len(ld, m, policy_attrs[k]);
+		for (size_t i = 0; !rc && v && v[i]; i++)
+			if (scan_ref_add(&s->others, prov_hash_dn(v[i]->bv_val, v[i]->bv_len),
+				    holder))
+				rc = scan_nomem(err);
+		ldap_value_free_len(v);
+	}
 	ldap_memfree(dn);
-	if (rc || !p)
-		return rc;
-	p->leaver = ctl_entry_has(ld, e, "provState", "terminated") ||
-		ctl_entry_has(ld, e, "provState", "archived");
-	p->machine = ctl_entry_has(ld, e, "provType", "service") ||
-		ctl_entry_has(ld, e, "provType", "shared") ||
-		ctl_entry_has(ld, e, "provType", "admin");
-	rc = note_uids(s, ld, e, err);
-	if (!rc)
-		rc = note_grants(s, ld, e, p, &grants, err);
-	if (!rc && note_key(s, ld, e, p))
-		rc = nomem(err);
-	if (!rc && p->leaver && scan_wants(s, FINDING_LEAVER_LEFTOVER) &&
-		leftover(s, ld, e, p, grants))
-		rc = nomem(err);
+	return rc;
+}
+
+int scan_policy(struct scan *s, struct prov_error *err)
+{
+	if (!s->ctl->policy)
+		return 0;
+	int rc = ctl_search(s->ctl, s->ctl->policy, LDAP_SCOPE_SUBTREE,
+		"(|(objectClass=provRole)(objectClass=provSodSet))", policy_attrs, see_policy, s,
+		err);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+static int see_glass(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
+{
+	struct scan *s = ctx;
+	uint32_t n;
+	char *dn = ldap_get_dn(ld, m);
+	int rc = dn ? prov_hashindex_add(&s->glass, prov_hash_dn(dn, strlen(dn)), &n, NULL)
+		    : PROV_ENOMEM;
+	ldap_memfree(dn);
+	return rc ? scan_nomem(err) : 0;
+}
+
+int scan_glass(struct scan *s, struct prov_error *err)
+{
+	static const char *const none[] = { LDAP_NO_ATTRS, NULL };
+	int rc = 0;
+	for (size_t i = 0; !rc && s->opt->break_glass && i < s->ctl->nscope; i++) {
+		const struct ctl_scope *sc = &s->ctl->scope[i];
+		char *filter = NULL;
+		if (asprintf(&filter, "(&%s%s)", sc->filter, s->opt->break_glass) < 0)
+			return scan_nomem(err);
+		rc = ctl_search(s->ctl, sc->base, sc->scope, filter, none, see_glass, s, err);
+		free(filter);
+	}
+	return rc ? prov_error_prefix(err, "--break-glass") : 0;
+}
+
+static int see_person(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
+{
+	struct scan *s = ctx;
+	struct scan_entry e = { 0 };
+	uint32_t number = 0, suspect = 0;
+	int fresh = 0, rc = scan_entry_decode(&s->attrs, ld, m, &e, err);
+	if (!rc && scan_account_add(s, &e.dn, &number, &fresh))
+		rc = scan_nomem(err);
+	if (!rc && fresh) { /* else in the scope of two accounts URLs */
+		if (s->glass.n && prov_hashindex_find(&s->glass, s->dns.hash[number]) != SCAN_NONE)
+			s->account[number].flag |= SCAN_F_GLASS;
+		rc = scan_judge(s, number, &e, false, &suspect, err);
+		s->account[number].suspect = suspect;
+	}
+	if (!rc && fresh)
+		rc = scan_keep(s, number, &e, err);
+	scan_entry_dispose(&e);
+	scan_progress(s, "accounts", scan_accounts(s));
 	return rc;
 }
 
 int scan_people(struct scan *s, struct prov_error *err)
 {
-	const char *attrs[] = { "uid", "provState", "provType", "provEffectiveRole",
-		"provAssignedRole", "provTimedRole", "provGrant", s->source.attr, NULL };
 	int rc = 0;
-	if (prov_strmap_new(&s->people) || prov_strmap_new(&s->uids) || prov_strmap_new(&s->groups))
-		return nomem(err);
 	for (size_t i = 0; !rc && i < s->ctl->nscope; i++) {
 		const struct ctl_scope *sc = &s->ctl->scope[i];
-		rc = ctl_search(s->ctl, sc->base, sc->scope, sc->filter, attrs, see_person, s, err);
+		struct prov_pages p = { sc->base, sc->filter, sc->scope, s->attrs.name, PAGE };
+		rc = prov_pages_search(s->ctl->ld, &p, see_person, s, err);
 	}
+	for (int k = 0; k < SCAN_IDS; k++)
+		scan_id_sort(s, (enum scan_id)k);
+	s->found->accounts = scan_accounts(s);
 	return rc;
 }
 
-int scan_source(struct scan *s, struct prov_error *err)
+/* What takes the look at another entry has its own way. */
+static int settle_one(struct scan *s, uint32_t number, const struct scan_ask *q,
+	struct prov_error *err)
 {
-	size_t known = 0, missing = 0;
+	uint32_t was = s->account[number].suspect, now;
+	struct scan_entry e = { 0 };
 	int rc = 0;
-	if (!s->source.keys || !scan_wants(s, FINDING_ORPHAN_SOURCE))
-		return 0;
-	for (size_t i = 0; i < s->nperson; i++) {
-		const struct scan_person *p = &s->person[i];
-		if (p->leaver || p->machine || !p->keyed)
-			continue;
-		known++;
-		missing += !p->in_source;
+	if (scan_asked(s, q, &e)) {
+		rc = scan_judge(s, number, &e, true, &now, err);
+		if (!rc && was >> FINDING_DANGLING_REFERENCE & 1)
+			rc = scan_refs_settle(s, e.dn.bv_val, true, err);
+		if (!rc && was >> FINDING_OWNERLESS & 1 &&
+			(scan_first(&e, SCAN_A_OWNER) || scan_first(&e, SCAN_A_MANAGER)))
+			rc = scan_owner_settle(s, e.dn.bv_val, err);
 	}
-	if (missing * 100 > known * (size_t)s->max_missing)
-		return prov_error_set(err, PROV_EREFUSED,
-			"%s lacks %zu of the %zu keys that are known here, more than %u%%: taken for "
-			"a broken source and refused (--max-missing allows more)",
-			s->source.file, missing, known, s->max_missing);
-	for (size_t i = 0; !rc && i < s->nperson; i++) {
-		const struct scan_person *p = &s->person[i];
-		if (p->leaver || p->machine || p->in_source)
-			continue;
-		rc = scan_add(s, FINDING_ORPHAN_SOURCE, p->dn, NULL,
-			"find its owner, then set provState: terminated, or give it a provType "
-			"that no source knows (service, shared, admin)",
-			p->keyed ? "its %s is not in %s" : "has no %s, so %s cannot vouch for it",
-			s->source.attr, s->source.file);
+	scan_entry_dispose(&e);
+	return rc;
+}
+
+static int settle_batch(struct scan *s, const uint32_t *number, size_t n, struct prov_error *err)
+{
+	struct scan_ask q[BATCH] = { 0 };
+	char *dn[BATCH] = { NULL };
+	int rc = 0;
+	for (size_t i = 0; !rc && i < n; i++) {
+		dn[i] = scan_account_dn(s, number[i]);
+		q[i] = (struct scan_ask){ dn[i], NULL, LDAP_SCOPE_BASE, s->attrs.name, NULL };
+		if (!dn[i])
+			rc = scan_nomem(err);
 	}
-	return rc ? nomem(err) : 0;
+	if (!rc)
+		rc = scan_ask(s, q, n, err);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = settle_one(s, number[i], &q[i], err);
+	scan_asked_free(q, n);
+	for (size_t i = 0; i < n; i++)
+		free(dn[i]);
+	return rc;
+}
+
+int scan_settle(struct scan *s, struct prov_error *err)
+{
+	uint32_t some[BATCH], unknown = 1u << FINDING_NEVER_USED;
+	size_t n = 0, all = scan_accounts(s);
+	int rc = 0;
+	if (!s->uses && all &&
+		(scan_wants(s, FINDING_DORMANT) || scan_wants(s, FINDING_NEVER_USED)) &&
+		s->opt->check.n)
+		ctl_say("no account has pwdLastSuccess or authTimestamp, and there is no --logins: "
+			"nobody knows who is used");
+	if (!s->uses)
+		s->checks &= ~unknown;
+	for (uint32_t i = 0; !rc && i < all; i++) {
+		if (!s->uses)
+			s->account[i].suspect &= ~unknown;
+		if (s->account[i].suspect)
+			some[n++] = i;
+		if (n == BATCH || (n && i + 1 == all)) {
+			rc = settle_batch(s, some, n, err);
+			n = 0;
+		}
+		scan_progress(s, "suspects", i);
+	}
+	return rc;
 }

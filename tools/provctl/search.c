@@ -7,76 +7,11 @@
 
 #include "jsonout.h"
 
-enum { PAGE = 500 };
-
-/* Take the results of one page as they come; the page's cookie into *cookie. */
-static int take_page(struct ctl *c, int msgid, const char *base, ctl_see *see, void *ctx,
-	struct berval *cookie, struct prov_error *err)
-{
-	int rc = 0, code, ldrc;
-	for (;;) {
-		LDAPMessage *m = NULL;
-		int type = ldap_result(c->ld, msgid, LDAP_MSG_ONE, NULL, &m);
-		if (type <= 0) {
-			ldap_get_option(c->ld, LDAP_OPT_RESULT_CODE, &ldrc);
-			ldap_msgfree(m);
-			if (type == 0 || ldrc == LDAP_SUCCESS)
-				ldrc = LDAP_TIMEOUT;
-			return rc ? rc : prov_ldap_error(c->ld, ldrc, err, "search %s", base);
-		}
-		if (type == LDAP_RES_SEARCH_ENTRY && !rc) {
-			rc = see(ctx, c->ld, m, err);
-			if (rc)
-				ldap_abandon_ext(c->ld, msgid, NULL, NULL);
-		}
-		if (type == LDAP_RES_SEARCH_RESULT || rc) {
-			LDAPControl **ctrl = NULL, *page;
-			ber_int_t total;
-			if (!rc) {
-				ldrc = ldap_parse_result(c->ld, m, &code, NULL, NULL, NULL, &ctrl,
-					0);
-				if (ldrc || code)
-					rc = prov_ldap_error(c->ld, ldrc ? ldrc : code, err,
-						"search %s", base);
-			}
-			page = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, ctrl, NULL);
-			if (!rc && page &&
-				ldap_parse_pageresponse_control(c->ld, page, &total, cookie))
-				rc = prov_error_set(err, PROV_EIO, "search %s: bad page control",
-					base);
-			ldap_controls_free(ctrl);
-			ldap_msgfree(m);
-			return rc;
-		}
-		ldap_msgfree(m);
-	}
-}
-
 int ctl_search(struct ctl *c, const char *base, int scope, const char *filter,
 	const char *const *attrs, ctl_see *see, void *ctx, struct prov_error *err)
 {
-	struct berval cookie = { 0, NULL };
-	int rc;
-	do {
-		LDAPControl *page = NULL, *ctrl[2] = { NULL, NULL };
-		struct berval next = { 0, NULL };
-		int msgid = -1;
-		/* not critical: cn=monitor has no pages, and needs none */
-		int ldrc = ldap_create_page_control(c->ld, PAGE, cookie.bv_val ? &cookie : NULL, 0,
-			&page);
-		if (!ldrc) {
-			ctrl[0] = page;
-			ldrc = ldap_search_ext(c->ld, base, scope, filter, (char **)attrs, 0, ctrl,
-				NULL, NULL, LDAP_NO_LIMIT, &msgid);
-		}
-		rc = ldrc ? prov_ldap_error(c->ld, ldrc, err, "search %s", base)
-			  : take_page(c, msgid, base, see, ctx, &next, err);
-		ldap_control_free(page);
-		ber_memfree(cookie.bv_val);
-		cookie = next;
-	} while (!rc && cookie.bv_val && cookie.bv_len);
-	ber_memfree(cookie.bv_val);
-	return rc;
+	const struct prov_pages p = { base, filter, scope, attrs, 0 };
+	return prov_pages_search(c->ld, &p, see, ctx, err);
 }
 
 int ctl_read(struct ctl *c, const char *dn, const char *filter, const char *const *attrs,

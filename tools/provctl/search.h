@@ -11,9 +11,9 @@
 #include <jansson.h>
 
 #include "ctl.h"
+#include "pages.h"
 
-/* Return 0 to go on; a PROV_ code stops the search, which returns it. */
-typedef int ctl_see(void *ctx, LDAP *ld, LDAPMessage *entry, struct prov_error *err);
+typedef prov_pages_see ctl_see; /* pages.h */
 
 /* attrs ends with NULL. PROV_ENOENT: the base is not there. */
 int ctl_search(struct ctl *c, const char *base, int scope, const char *filter,

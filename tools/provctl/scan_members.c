@@ -1,0 +1,312 @@
+/*
+ * scan_members.c - suspicious members asked for again.
+ *
+ * First the members, then the group, then the members once more: a member that did not change in
+ * between was as it is when the group was read. Those that did change are looked at anew, a few
+ * times.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "grant.h"
+#include "ldifout.h"
+#include "scan.h"
+#include "search.h"
+
+enum { BATCH = 64, ROUNDS = 3 };
+
+struct member {
+	const struct scan_suspect *x;
+	bool wrong; /* so far */
+	uint64_t csn;
+	int64_t since;
+	char uid[64];
+};
+
+struct group_now {
+	struct prov_hashindex values; /* of attribute and value, as written */
+	size_t n[3];                  /* values of each attribute */
+	bool needs[3];                /* the last value cannot go */
+};
+
+static const char *const subject_attrs[] = { "provGrant", "provState", "provStateSince", "entryCSN",
+	"uid", NULL };
+
+static uint64_t value_hash(size_t attr, const char *value, size_t len)
+{
+	return prov_hash_join(attr + 1, prov_hash(value, len));
+}
+
+static char *subject(struct scan *s, const struct scan_suspect *x)
+{
+	if (x->account != SCAN_NONE)
+		return scan_account_dn(s, x->account);
+	char *dn = strdup(s->text + x->value);
+	char *hash = dn && x->attr == 1 ? strrchr(dn, '#') : NULL;
+	if (hash && hash[1] == '\'')
+		*hash = '\0';
+	return dn;
+}
+
+static bool grants_group(const struct scan_entry *e, uint64_t group)
+{
+	bool yes = false;
+	for (BerVarray v = e->val[SCAN_A_GRANT]; !yes && v && v->bv_val; v++) {
+		struct prov_arena arena = PROV_ARENA_INIT;
+		struct prov_grant g;
+		if (!prov_grant_parse((struct prov_val){ v->bv_val, v->bv_len }, &arena, &g, NULL))
+			yes = g.kind == PROV_KIND_GROUP &&
+				prov_hash_dn(g.what.data, g.what.len) == group;
+		prov_arena_dispose(&arena);
+	}
+	return yes;
+}
+
+static uint64_t csn_of(const struct scan_entry *e)
+{
+	const struct berval *v = scan_first(e, SCAN_A_CSN);
+	return v ? prov_hash(v->bv_val, v->bv_len) : 0;
+}
+
+/* Is the account wrong to be in this group, by itself? */
+static bool still_wrong(const struct scan *s, const struct scan_suspect *x,
+	const struct scan_entry *e)
+{
+	uint64_t group = s->groups.hash[x->group];
+	if (x->check == FINDING_LEAVER_LEFTOVER)
+		return scan_left(e);
+	return !scan_left(e) && !grants_group(e, group);
+}
+
+static int note_alive(struct scan *s, const char *dn)
+{
+	uint32_t n;
+	uint64_t hash = prov_hash_dn(dn, strlen(dn));
+	return hash && !prov_hashindex_add(&s->alive, hash, &n, NULL) ? 0 : PROV_ENOMEM;
+}
+
+static int look_one(struct scan *s, struct member *m, const struct scan_ask *q, bool again)
+{
+	struct scan_entry e = { 0 };
+	bool there = scan_asked(s, q, &e);
+	uint64_t csn = there ? csn_of(&e) : 0;
+	const struct berval *uid = there ? scan_first(&e, SCAN_A_UID) : NULL;
+	int rc = 0;
+	if (m->x->check == FINDING_DANGLING_MEMBER) {
+		m->wrong = !there;
+		if (there && m->x->attr != 2)
+			rc = note_alive(s, q->base);
+	} else if (again) {
+		m->wrong = csn && csn == m->csn;
+	} else {
+		m->wrong = there && still_wrong(s, m->x, &e);
+		m->csn = csn;
+		m->since = there ? scan_time(&e, SCAN_A_SINCE) : 0;
+		snprintf(m->uid, sizeof(m->uid), "%s", uid ? uid->bv_val : "");
+	}
+	scan_entry_dispose(&e);
+	return rc;
+}
+
+static int make_ask(struct scan *s, const struct scan_suspect *x, struct scan_ask *q, char **dn,
+	char **filter)
+{
+	*dn = subject(s, x);
+	*q = (struct scan_ask){ *dn, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
+	if (*dn && x->account == SCAN_NONE && x->attr == 2) {
+		char *safe = ctl_filter_escape(*dn, strlen(*dn));
+		if (!safe || asprintf(filter, "(uid=%s)", safe) < 0)
+			*filter = NULL;
+		free(safe);
+		*q = (struct scan_ask){ s->ctl->server.suffix, *filter, LDAP_SCOPE_SUBTREE,
+			subject_attrs, NULL };
+		return *filter ? 0 : PROV_ENOMEM;
+	}
+	return *dn ? 0 : PROV_ENOMEM;
+}
+
+/* Many groups have the same member that is no account: it is asked for once. */
+static bool seen_alive(const struct scan *s, const struct scan_suspect *x)
+{
+	const char *dn = s->text + x->value;
+	return x->check == FINDING_DANGLING_MEMBER && x->attr != 2 &&
+		prov_hashindex_find(&s->alive, prov_hash_dn(dn, strlen(dn))) != SCAN_NONE;
+}
+
+/* Look at up to BATCH members; those that are not wrong any more are passed over. */
+static int look(struct scan *s, struct member *m, size_t n, bool again, struct prov_error *err)
+{
+	struct scan_ask q[BATCH] = { 0 };
+	char *dn[BATCH] = { NULL }, *filter[BATCH] = { NULL };
+	size_t which[BATCH], asks = 0;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (m[i].wrong && seen_alive(s, m[i].x))
+			m[i].wrong = false;
+		if (!m[i].wrong)
+			continue;
+		which[asks] = i;
+		if (make_ask(s, m[i].x, &q[asks], &dn[asks], &filter[asks]))
+			rc = scan_nomem(err);
+		asks++;
+	}
+	if (!rc)
+		rc = scan_ask(s, q, asks, err);
+	for (size_t i = 0; !rc && i < asks; i++)
+		if (look_one(s, &m[which[i]], &q[i], again))
+			rc = scan_nomem(err);
+	scan_asked_free(q, asks);
+	for (size_t i = 0; i < asks; i++) {
+		free(dn[i]);
+		free(filter[i]);
+	}
+	return rc;
+}
+
+static int look_all(struct scan *s, struct member *m, size_t n, bool again, struct prov_error *err)
+{
+	int rc = 0;
+	for (size_t at = 0; !rc && at < n; at += BATCH)
+		rc = look(s, m + at, n - at < BATCH ? n - at : BATCH, again, err);
+	return rc;
+}
+
+static int read_group(struct scan *s, uint32_t group, struct group_now *g, struct prov_error *err)
+{
+	static const char *const attrs[] = { "member", "uniqueMember", "memberUid", "objectClass",
+		NULL };
+	LDAP *ld = s->ctl->ld;
+	struct scan_ask q = { s->text + s->group_dn[group], NULL, LDAP_SCOPE_BASE, attrs, NULL };
+	char *dn = strdup(q.base); /* the texts may move */
+	q.base = dn;
+	int rc = dn ? scan_ask(s, &q, 1, err) : scan_nomem(err);
+	LDAPMessage *m = !rc && q.m ? ldap_first_entry(ld, q.m) : NULL;
+	memset(g, 0, sizeof(*g));
+	for (size_t k = 0; m && !rc && k < 3; k++) {
+		struct berval **v = ldap_get_values_len(ld, m, attrs[k]);
+		for (; !rc && v && v[g->n[k]]; g->n[k]++) {
+			const struct berval *one = v[g->n[k]];
+			uint32_t n;
+			if (prov_hashindex_add(&g->values, value_hash(k, one->bv_val, one->bv_len),
+				    &n, NULL))
+				rc = scan_nomem(err);
+		}
+		ldap_value_free_len(v);
+	}
+	g->needs[0] = m && ctl_entry_has(ld, m, "objectClass", "groupOfNames");
+	g->needs[1] = m && ctl_entry_has(ld, m, "objectClass", "groupOfUniqueNames");
+	scan_asked_free(&q, 1);
+	free(dn);
+	return rc;
+}
+
+/* Take the value out, unless the group would have none left that it must have. */
+static char *removal(const struct scan *s, const struct scan_suspect *x, struct group_now *g)
+{
+	const char *value = s->text + x->value;
+	if (g->needs[x->attr] && g->n[x->attr] < 2)
+		return NULL;
+	g->n[x->attr]--;
+	return prov_ldif_change(s->text + s->group_dn[x->group], "delete",
+		scan_member_attr[x->attr], value, strlen(value));
+}
+
+static int say(struct scan *s, const struct member *m, struct group_now *g)
+{
+	const struct scan_suspect *x = m->x;
+	const char *group = s->text + s->group_dn[x->group], *value = s->text + x->value;
+	char since[24], *dn;
+	int rc;
+	if (x->check == FINDING_DANGLING_MEMBER)
+		return scan_say(s,
+			&(struct scan_say){ FINDING_DANGLING_MEMBER, group, NULL, value,
+				"take the value out of the group", 0, removal(s, x, g) },
+			"%s names %s, which is not there", scan_member_attr[x->attr], value);
+	dn = scan_account_dn(s, x->account);
+	if (!dn)
+		return PROV_ENOMEM;
+	if (x->check == FINDING_LEAVER_LEFTOVER)
+		rc = scan_say(s,
+			&(struct scan_say){ FINDING_LEAVER_LEFTOVER, dn, m->uid, group,
+				"take the account out of the group", m->since, removal(s, x, g) },
+			"left%s, but is still a member of %s", scan_since(m->since, since), group);
+	else
+		rc = scan_say(s,
+			&(struct scan_say){ FINDING_UNEXPLAINED, dn, *m->uid ? m->uid : NULL, group,
+				"give it by a role, or take the account out of the group", 0,
+				NULL },
+			"is a member of %s, and no role gives that", group);
+	free(dn);
+	return rc;
+}
+
+/* The third look: say what held still; the others are to be looked at anew. */
+static int confirm(struct scan *s, struct member *m, size_t n, struct group_now *g, bool *changed,
+	struct prov_error *err)
+{
+	bool before[BATCH];
+	for (size_t i = 0; i < n; i++)
+		before[i] = m[i].wrong;
+	int rc = look(s, m, n, true, err);
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (m[i].wrong && say(s, &m[i], g))
+			rc = scan_nomem(err);
+		m[i].wrong = before[i] && !m[i].wrong;
+		*changed |= m[i].wrong;
+	}
+	return rc;
+}
+
+static int settle_round(struct scan *s, struct member *m, size_t n, bool *changed,
+	struct prov_error *err)
+{
+	struct group_now g = { 0 };
+	int rc = look_all(s, m, n, false, err);
+	size_t wrong = 0;
+	for (size_t i = 0; i < n; i++)
+		wrong += m[i].wrong;
+	*changed = false;
+	if (rc || !wrong)
+		return rc;
+	rc = read_group(s, m[0].x->group, &g, err);
+	for (size_t i = 0; !rc && i < n; i++) {
+		const char *value = s->text + m[i].x->value;
+		uint64_t hash = value_hash(m[i].x->attr, value, strlen(value));
+		m[i].wrong = m[i].wrong && prov_hashindex_find(&g.values, hash) != SCAN_NONE;
+	}
+	for (size_t at = 0; !rc && at < n; at += BATCH)
+		rc = confirm(s, m + at, n - at < BATCH ? n - at : BATCH, &g, changed, err);
+	prov_hashindex_dispose(&g.values);
+	return rc;
+}
+
+/* One group's members, again as long as some of them change under our eyes. */
+static int settle_group(struct scan *s, struct member *m, size_t n, struct prov_error *err)
+{
+	bool changed = true;
+	int rc = 0;
+	for (int round = 0; !rc && changed && round < ROUNDS; round++)
+		rc = settle_round(s, m, n, &changed, err);
+	return rc;
+}
+
+int scan_settle_members(struct scan *s, struct prov_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0, end; !rc && i < s->nmember; i = end) {
+		for (end = i + 1; end < s->nmember && s->member[end].group == s->member[i].group;
+			end++)
+			;
+		struct member *m = calloc(end - i, sizeof(*m));
+		if (!m)
+			return scan_nomem(err);
+		for (size_t k = i; k < end; k++) {
+			m[k - i].x = &s->member[k];
+			m[k - i].wrong = true;
+		}
+		rc = settle_group(s, m, end - i, err);
+		free(m);
+		scan_progress(s, "members", i);
+	}
+	return rc;
+}

@@ -1,0 +1,191 @@
+/*
+ * scan_source.c - the authoritative source: read whole before anything else, refused when it cannot
+ * be whole, compared when all accounts are known.
+ *
+ * Refused: what recsrc.h refuses; an empty or a repeated key; a source that shrank since the
+ * last scan; one that lacks too many of the keys that accounts here have. A missing record is not a
+ * leaver.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fold.h"
+#include "scan.h"
+#include "search.h"
+
+enum { COLUMNS = 40, BATCH = 100 };
+
+static bool says_left(const struct scan *s, const struct prov_vals *v)
+{
+	const char *list = s->source.option[PROV_RECSRC_LEFT];
+	for (size_t i = 0; i < v->n; i++) {
+		uint64_t have = prov_hash_text(v->val[i].data, v->val[i].len);
+		for (const char *one = list; *one;) {
+			size_t len = strcspn(one, ",");
+			if (prov_hash_text(one, len) == have)
+				return true;
+			one += len + (one[len] == ',');
+		}
+	}
+	return false;
+}
+
+static int see_record(void *ctx, const struct prov_record *r, struct prov_error *err)
+{
+	struct scan *s = ctx;
+	const struct prov_vals *key = &r->col[0];
+	bool status = s->source.option[PROV_RECSRC_STATUS] != NULL;
+	uint32_t n;
+	int fresh = 0;
+	char *text = key->n ? prov_fold_text(key->val[0].data, key->val[0].len) : strdup("");
+	int rc = text ? 0 : scan_nomem(err);
+	if (!rc && !*text)
+		rc = prov_error_set(err, PROV_EREFUSED, "%s: row %zu: the key is empty",
+			s->source.place, r->number);
+	if (!rc && prov_hashindex_add(&s->keys, prov_hash(text, strlen(text)), &n, &fresh))
+		rc = scan_nomem(err);
+	if (!rc && !fresh)
+		rc = prov_error_set(err, PROV_EREFUSED, "%s: row %zu: key %s was there already",
+			s->source.place, r->number, text);
+	free(text);
+	if (rc)
+		return rc;
+	if (prov_grow(&s->record, n, &s->recordroom, sizeof(*s->record)))
+		return scan_nomem(err);
+	uint32_t at = scan_text(s, key->val[0].data, key->val[0].len);
+	s->record[n] =
+		(struct scan_record){ at, SCAN_NONE, status && says_left(s, &r->col[1]), false };
+	scan_progress(s, "records", n);
+	return at == SCAN_NONE || scan_rule_record(s, n, r, status ? 2 : 1) ? scan_nomem(err) : 0;
+}
+
+int scan_source_load(struct scan *s, struct prov_error *err)
+{
+	const char *column[COLUMNS];
+	size_t n = 0, last = 0;
+	if (!s->source.place)
+		return 0;
+	column[n++] = prov_recsrc_column(&s->source);
+	if (s->source.option[PROV_RECSRC_STATUS])
+		column[n++] = s->source.option[PROV_RECSRC_STATUS];
+	scan_rule_columns(s, column, &n);
+	int rc = prov_recsrc_read(&s->source, column, n, see_record, s, err);
+	s->found->records = s->source.seen;
+	if (!rc)
+		rc = scan_history(s, s->opt->source, &last, err);
+	if (!rc && s->keys.n * 100 < last * (100 - (size_t)s->opt->max_shrink))
+		rc = prov_error_set(err, PROV_EREFUSED,
+			"%s has %zu records, and had %zu in the last scan: it shrank by more than %u%%, "
+			"is taken for a broken source and refused (--max-shrink allows more)",
+			s->source.place, s->keys.n, last, s->opt->max_shrink);
+	return rc;
+}
+
+int scan_source_join(struct scan *s, struct prov_error *err)
+{
+	size_t known = 0, missing = 0;
+	if (!s->source.place)
+		return 0;
+	if (scan_rules_join(s))
+		return scan_nomem(err);
+	for (size_t i = 0; i < scan_accounts(s); i++) {
+		const struct scan_account *a = &s->account[i];
+		if (!(a->flag & SCAN_F_KEYED) || a->flag & (SCAN_F_LEAVER | SCAN_F_MACHINE))
+			continue;
+		known++;
+		missing += a->record == SCAN_NONE;
+	}
+	if (missing * 100 > known * (size_t)s->opt->max_missing)
+		return prov_error_set(err, PROV_EREFUSED,
+			"%s lacks %zu of the %zu keys that are known here, more than %u%%: taken for "
+			"a broken source and refused (--max-missing allows more)",
+			s->source.place, missing, known, s->opt->max_missing);
+	for (size_t i = 0; i < s->nkeyless; i++)
+		if (!(s->account[s->keyless[i]].flag & SCAN_F_RULED))
+			s->account[s->keyless[i]].suspect |= 1u << FINDING_ORPHAN_SOURCE;
+	return 0;
+}
+
+static bool lacks(const struct scan *s, uint32_t i)
+{
+	const struct scan_record *r = &s->record[i];
+	return r->account == SCAN_NONE && !r->left && !r->disputed;
+}
+
+static int see_late(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
+{
+	struct scan *s = ctx;
+	struct scan_entry e = { 0 };
+	int rc = scan_entry_decode(&s->attrs, ld, m, &e, err);
+	for (BerVarray v = rc ? NULL : e.val[s->source_attr]; v && v->bv_val; v++) {
+		uint32_t r = prov_hashindex_find(&s->keys, prov_hash_text(v->bv_val, v->bv_len));
+		if (r != SCAN_NONE)
+			s->record[r].account = 0; /* somebody's */
+	}
+	scan_entry_dispose(&e);
+	return rc;
+}
+
+/* Accounts that came while the scan was reading: one search for many keys. */
+static int ask_keys(struct scan *s, const uint32_t *some, size_t n, struct prov_error *err)
+{
+	const char *attr = s->attrs.name[s->source_attr], *attrs[] = { attr, NULL };
+	char *filter = NULL;
+	size_t len = 0;
+	int rc = 0;
+	for (size_t k = 0; !rc && k < s->ctl->nscope; k++) {
+		const struct ctl_scope *sc = &s->ctl->scope[k];
+		FILE *f = open_memstream(&filter, &len);
+		if (!f)
+			return scan_nomem(err);
+		fprintf(f, "(&%s(|", sc->filter);
+		for (size_t i = 0; i < n; i++) {
+			const char *key = s->text + s->record[some[i]].key;
+			char *safe = ctl_filter_escape(key, strlen(key));
+			fprintf(f, "(%s=%s)", attr, safe ? safe : "");
+			free(safe);
+		}
+		fputs("))", f);
+		rc = fclose(f)
+			? scan_nomem(err)
+			: ctl_search(s->ctl, sc->base, sc->scope, filter, attrs, see_late, s, err);
+		free(filter);
+		filter = NULL;
+	}
+	return rc;
+}
+
+static int say_missing(struct scan *s, uint32_t i)
+{
+	char *name = NULL;
+	const char *key = s->text + s->record[i].key;
+	if (asprintf(&name, "%s=%s", s->attrs.name[s->source_attr], key) < 0)
+		return PROV_ENOMEM;
+	int rc = scan_say(s,
+		&(struct scan_say){ FINDING_MISSING_ACCOUNT, name, NULL, s->source.place,
+			"add the account, or correct the source", 0, NULL },
+		"%s has %s, and there is no account", s->source.place, key);
+	free(name);
+	return rc;
+}
+
+int scan_source_missing(struct scan *s, struct prov_error *err)
+{
+	uint32_t some[BATCH];
+	size_t n = 0;
+	int rc = 0;
+	if (!s->source.place || !scan_wants(s, FINDING_MISSING_ACCOUNT))
+		return 0;
+	for (uint32_t i = 0; !rc && i < s->keys.n; i++) {
+		if (lacks(s, i))
+			some[n++] = i;
+		if (!n || (n < BATCH && i + 1 < s->keys.n))
+			continue;
+		rc = ask_keys(s, some, n, err);
+		for (size_t k = 0; !rc && k < n; k++)
+			if (lacks(s, some[k]) && say_missing(s, some[k]))
+				rc = scan_nomem(err);
+		n = 0;
+	}
+	return rc;
+}
