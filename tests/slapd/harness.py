@@ -106,6 +106,7 @@ class Slapd(Directory):
 
     # what slapd and provd are started through (test_own_user.py)
     slapd_by, slapd_options, provd_by = (), (), ()
+    tool_timeout = 120
 
     def __init__(self, style="conf", provision=(), overlays=(), *, base=True, start=True, debug="stats", port=None, **config):
         self.dir = Path(tempfile.mkdtemp(prefix="slapd-"))
@@ -159,7 +160,7 @@ class Slapd(Directory):
     def tool(self, name, *args, input=None, check=True):
         """slapadd, slapcat, slapindex, slaptest with our configuration."""
         done = subprocess.run([SLAPD, BIN[name], *self.config_args, *map(str, args)], input=input,
-                              capture_output=True, text=True, env=self.env, timeout=120)
+                              capture_output=True, text=True, env=self.env, timeout=self.tool_timeout)
         assert not check or done.returncode == 0, f"{name}: {done.returncode}: {done.stdout}{done.stderr}"
         return done
 
@@ -335,9 +336,9 @@ class Slapd(Directory):
             f"provctl {args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
-    def provctl_json(self, *args, check=None):
+    def provctl_json(self, *args, check=None, **more):
         """The lines of JSON that provctl --json prints."""
-        done = self.provctl("--json", *args, check=check)
+        done = self.provctl("--json", *args, check=check, **more)
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
     def provctl_offline(self, *args, check=None):

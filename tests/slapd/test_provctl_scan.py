@@ -165,7 +165,8 @@ def test_an_account_that_the_source_lacks(s):
     assert ids(found) == [("ORPHAN_SOURCE", s.person_dn("nil"))]  # the service and the leaver are no findings
     source = csv(s, HR.replace("E1,Bob\n", "E9,New\n"))
     found = scan(s, "--source", source, "--max-missing", "40", check=1)
-    assert ids(found) == [("ORPHAN_SOURCE", s.person_dn("bob")), ("ORPHAN_SOURCE", s.person_dn("nil"))]
+    assert ids(found) == [("MISSING_ACCOUNT", "employeeNumber=E9"), ("ORPHAN_SOURCE", s.person_dn("bob")),
+                          ("ORPHAN_SOURCE", s.person_dn("nil"))]
 
 
 def test_another_column_quotes_a_bom_and_case(s):
