@@ -63,6 +63,7 @@ struct findings {
 	size_t n, room;
 	struct finding *item;
 	size_t accounts, groups, records; /* looked at */
+	uint32_t ran;                     /* a bit for each check that ran; 0: all */
 };
 
 /* Copies everything. PROV_ENOMEM. */

@@ -94,6 +94,7 @@ int scan_run(struct ctl *c, const struct scan_options *o, struct findings *found
 			st = PROV_EXIT_GUARD;
 		findings_dispose(found); /* nothing is told of half a scan */
 	}
+	found->ran = rc ? 0 : s.checks;
 	scan_dispose(&s);
 	return st;
 }

@@ -74,8 +74,12 @@ static int choose_checks(struct scan *s, struct prov_error *err)
 		if (scan_wants(s, needs[i].check) && !given(s, needs[i].check))
 			return prov_error_set(err, PROV_EINVAL, "%s needs %s",
 				finding_about(needs[i].check)->id, needs[i].needs);
-	if (!list->n)
-		s->checks = (1u << FINDING_CHECKS) - 1;
+	if (list->n)
+		return 0;
+	s->checks = (1u << FINDING_CHECKS) - 1;
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (!given(s, needs[i].check))
+			s->checks &= ~(1u << needs[i].check);
 	return 0;
 }
 
