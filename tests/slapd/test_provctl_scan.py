@@ -26,7 +26,9 @@ def csv(s, text, name="hr.csv", raw=False):
 
 
 def scan(s, *args, check=None):
-    return s.provctl_json("scan", *args, check=check)
+    *found, summary = s.provctl_json("scan", *args, check=check)
+    assert summary["type"] == "summary" and summary["findings"] == len(found)
+    return found
 
 
 def ids(found):
