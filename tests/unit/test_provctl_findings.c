@@ -1,4 +1,9 @@
-/* What is made of findings: exemptions, history, risk, and every form, from lists made by hand. */
+/*
+ * What is made of findings: exemptions, history, risk, and every form, from lists made by hand.
+ *
+ * Called with the name of a form it prints that form of the findings on standard input (JSON Lines,
+ * as provctl scan --json has them): for black-box tests that want findings no directory can hold.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -634,8 +639,52 @@ static void an_event_has_one_id_for_one_finding(void **state)
 	assert_true(strchr("89ab", one[19]));
 }
 
-int main(void)
+static char *member(const json_t *o, const char *name)
 {
+	return (char *)json_string_value(json_object_get(o, name));
+}
+
+static int form_of_input(const char *name)
+{
+	static const struct {
+		const char *name;
+		form *as;
+	} known[] = { { "html", findings_as_html }, { "ldif", findings_as_ldif },
+		{ "csv", findings_as_csv }, { "json", findings_as_json } };
+	struct findings l = { .accounts = 100 };
+	char *line = NULL;
+	size_t room = 0, i = 0;
+
+	while (i < 4 && strcmp(known[i].name, name) != 0)
+		i++;
+	while (i < 4 && getline(&line, &room, stdin) > 0) {
+		json_t *o = json_loads(line, 0, NULL);
+		struct finding f = { .dn = member(o, "dn"),
+			.uid = member(o, "uid"),
+			.related = member(o, "related"),
+			.text = member(o, "text"),
+			.fix = member(o, "fix"),
+			.ldif = member(o, "ldif"),
+			.since = json_integer_value(json_object_get(o, "since")) };
+		f.check = finding_check_parse(member(o, "id"));
+		if (findings_add(&l, &f))
+			return 1;
+		json_decref(o);
+	}
+	free(line);
+	if (i == 4)
+		return 1;
+	char *text = print(&l, &plain, known[i].as);
+	fputs(text, stdout);
+	free(text);
+	findings_dispose(&l);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return form_of_input(argv[1]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(risk_is_the_heaviest_and_a_tenth_of_the_rest),
 		cmocka_unit_test(risk_ends_at_a_hundred_and_its_parts_add_up),

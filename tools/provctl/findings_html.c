@@ -18,7 +18,8 @@
 #define ROWS 5000 /* more than a browser shows well */
 #define ENTRIES 500
 
-static int put(FILE *out, const char *s)
+/* breaks: a line may end after a comma, as those of a DN do. */
+static int put_text(FILE *out, const char *s, bool breaks)
 {
 	char *safe = s ? prov_text_safe(s, strlen(s)) : NULL;
 
@@ -41,12 +42,20 @@ static int put(FILE *out, const char *s)
 		case '\'':
 			fputs("&#39;", out);
 			break;
+		case ',':
+			fputs(breaks ? ",<wbr>" : ",", out);
+			break;
 		default:
 			putc(*p, out);
 		}
 	}
 	free(safe);
 	return 0;
+}
+
+static int put(FILE *out, const char *s)
+{
+	return put_text(out, s, true);
 }
 
 /* A value of the directory: its direction is its own, its length cannot push others away. */
@@ -75,7 +84,7 @@ static int head(const struct report *r, FILE *out)
 		"<meta name=\"referrer\" content=\"no-referrer\">\n"
 		"<meta name=\"robots\" content=\"noindex\">\n<title>Scan of ",
 		style, script);
-	int rc = put(out, r->ask.suffix);
+	int rc = put_text(out, r->ask.suffix, false);
 	fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n", findings_html_style);
 	return rc;
 }
@@ -131,97 +140,20 @@ static int intro(const struct report *r, FILE *out)
 	return rc;
 }
 
-/* One bar a line: name, bar, figure. */
-static void bar(FILE *out, size_t line, const char *class, const char *name, uint64_t value,
-	uint64_t most, const char *figure)
-{
-	size_t y = line * 22;
-
-	fprintf(out,
-		"<text x=\"0\" y=\"%zu\">%s</text>"
-		"<rect class=\"%s\" x=\"160\" y=\"%zu\" width=\"%.1f\" height=\"14\" rx=\"2\"/>"
-		"<text x=\"%.1f\" y=\"%zu\">%s</text>\n",
-		y + 14, name, class, y + 3, 1 + 240.0 * (double)value / (double)most,
-		167 + 240.0 * (double)value / (double)most, y + 14, figure);
-}
-
-static void begin_chart(FILE *out, const char *title, size_t lines)
-{
-	fprintf(out,
-		"<figure><figcaption>%s</figcaption>\n<svg viewBox=\"0 0 470 %zu\" role=\"img\" "
-		"aria-label=\"%s\">\n",
-		title, lines * 22, title);
-}
-
-/* Checks by a figure of theirs, the greatest first. */
-static void chart(FILE *out, const char *title, const struct report *r,
-	const uint64_t value[FINDING_CHECKS], bool share)
-{
-	bool done[FINDING_CHECKS] = { false };
-	uint64_t first = 0;
-	size_t lines = 0, line = 0;
-
-	for (int c = 0; c < FINDING_CHECKS; c++)
-		lines += value[c] > 0;
-	if (!lines)
-		return;
-	begin_chart(out, title, lines);
-	for (; line < lines; line++) {
-		int most = -1;
-		for (int c = 0; c < FINDING_CHECKS; c++)
-			if (!done[c] && value[c] && (most < 0 || value[c] > value[most]))
-				most = c;
-		const struct finding_about *a = finding_about((enum finding_check)most);
-		char figure[REPORT_NUMBER];
-		if (share)
-			report_thousandths(risk_share(&r->risk, value[most]), figure);
-		else
-			snprintf(figure, sizeof(figure), "%llu", (unsigned long long)value[most]);
-		first = first ? first : value[most];
-		done[most] = true;
-		bar(out, line, finding_severity_name(a->severity), a->id, value[most], first,
-			figure);
-	}
-	fputs("</svg></figure>\n", out);
-}
-
-static void charts(const struct report *r, FILE *out)
-{
-	uint64_t n[FINDING_CHECKS];
-	size_t most = 1;
-
-	for (int c = 0; c < FINDING_CHECKS; c++)
-		n[c] = r->check[c];
-	fputs("<div class=\"charts\">\n", out);
-	chart(out, "Findings by check", r, n, false);
-	chart(out, "What the risk is made up of", r, r->risk.by_check, true);
-	for (int s = FINDING_LOW; s <= FINDING_CRITICAL; s++)
-		most = r->risk.band[s] > most ? r->risk.band[s] : most;
-	if (r->risk.n) {
-		begin_chart(out, "Entries by their risk", 4);
-		for (int s = FINDING_CRITICAL; s >= FINDING_LOW; s--) {
-			const char *name = finding_severity_name((enum finding_severity)s);
-			char figure[REPORT_NUMBER];
-			snprintf(figure, sizeof(figure), "%zu", r->risk.band[s]);
-			bar(out, (size_t)(FINDING_CRITICAL - s), name, name, r->risk.band[s], most,
-				figure);
-		}
-		fputs("</svg></figure>\n", out);
-	}
-	fputs("</div>\n", out);
-}
-
 static int remedy(const struct finding *f, FILE *out)
 {
-	int rc = put(out, f->fix);
+	int rc;
 
+	fputs("<div class=\"v\">", out);
+	rc = put(out, f->fix);
+	fputs("</div>", out);
 	if (!rc && f->ldif) {
 		/* put() shows a newline as \x0a, so line by line */
 		fputs("<details><summary>LDIF</summary><pre>", out);
 		for (const char *s = f->ldif; !rc && *s;) {
 			size_t n = strcspn(s, "\n");
 			char *line = strndup(s, n);
-			rc = line ? put(out, line) : PROV_ENOMEM;
+			rc = line ? put_text(out, line, false) : PROV_ENOMEM;
 			putc('\n', out);
 			free(line);
 			s += n + (s[n] == '\n');
@@ -248,18 +180,18 @@ static int finding_row(const struct report *r, size_t i, FILE *out)
 	fputs("<td data-h=\"Finding\"><div class=\"v\">", out);
 	if (!rc)
 		rc = put(out, f->text);
-	if (!rc && f->related)
+	if (!rc && f->related && !strstr(f->text, f->related))
 		rc = put_value(out, "<br><span class=\"soft\">", f->related, "</span>");
 	if (!rc && it->expired) {
 		fprintf(out, "<br>exemption expired on %s: ",
 			report_date(it->expired->expires - 1, date));
 		rc = put_value(out, "", it->expired->owner, "");
 	}
-	fputs("</div></td><td data-h=\"What to do\"><div>", out);
+	fputs("</div></td><td data-h=\"What to do\">", out);
 	if (!rc)
 		rc = remedy(f, out);
 	fprintf(out,
-		"</div></td><td data-h=\"Since\">%s</td><td class=\"n\" data-h=\"Risk\">%s</td></tr>\n",
+		"</td><td data-h=\"Since\">%s</td><td class=\"n\" data-h=\"Risk\">%s</td></tr>\n",
 		report_date(f->since, date), report_tenths(it->risk, number));
 	return rc;
 }
@@ -300,7 +232,7 @@ static int scorecard(const struct report *r, FILE *out)
 	if (!r->risk.n)
 		return 0;
 	fputs("<h2>Scorecard</h2>\n<p>An entry's risk is the weight of its heaviest finding and a "
-	      "tenth of each other's, 100 at most. The directory's is their sum over the accounts "
+	      "tenth of each other's, 100 at most. The directory's is their mean over the accounts "
 	      "looked at.</p>\n",
 		out);
 	if (r->risk.n > ENTRIES)
@@ -388,7 +320,7 @@ int findings_as_html(const struct report *r, FILE *out)
 
 	if (!rc)
 		rc = intro(r, out);
-	charts(r, out);
+	findings_html_charts(r, out);
 	if (!rc)
 		rc = findings(r, out);
 	if (!rc)
