@@ -272,7 +272,7 @@ install: all
 	install -m 644 docs/slapo-provision.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/provd.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 schema/provision.schema schema/provision.ldif $(DESTDIR)$(SCHEMADIR)/
-	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md $(wildcard docs/*.md docs/*.json) $(DESTDIR)$(DOCDIR)/
 
 clean:
 	@echo "removing what was built; slapd's source in $(OL) stays (make clean-all removes it)"

@@ -11,7 +11,7 @@ wanted=$(sed 's/#.*//' packages.txt)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=
-	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 node:nodejs npm:npm \
+	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 node:nodejs npm:npm chromedriver:chromium-driver \
 		ns-slapd:389-ds-base certutil:libnss3-tools samba:samba \
 		mandoc:mandoc clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck; do
 		PATH=$PATH:/usr/sbin:/usr/libexec command -v "${program%%:*}" >/dev/null ||
@@ -27,7 +27,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 				-include stdint.h -E - >/dev/null 2>&1 ||
 			missing="$missing ${header##*:}"
 	done
-	for module in ldap:python3-ldap pytest:python3-pytest lmdb:python3-lmdb \
+	for module in ldap:python3-ldap pytest:python3-pytest jsonschema:python3-jsonschema lmdb:python3-lmdb \
 		seccomp:python3-seccomp prometheus_client:python3-prometheus-client; do
 		"${PYTHON:-/usr/bin/python3}" -c "import ${module%%:*}" 2>/dev/null ||
 			missing="$missing ${module##*:}"

@@ -96,6 +96,13 @@ def test_the_schema_knows_every_check():
     assert sorted(EVERY) == sorted(re.findall(r'\] = \{ "([A-Z_]+)"', source_text)) and len(EVERY) > 15
 
 
+def test_the_weights_are_as_documented():
+    text = (TOP / "tools/provctl/finding.c").read_text()
+    wanted = re.findall(r'\] = \{ "([A-Z_]+)", FINDING_([A-Z]+), (\d+),', text)
+    table = re.findall(r"^\| `([A-Z_]+)` \| (\w+) \| (\d+) \|", (TOP / "docs/formats.md").read_text(), re.M)
+    assert sorted((i, s.lower(), w) for i, s, w in wanted) == sorted(table) and len(table) == len(EVERY)
+
+
 def test_the_scorecard_adds_up(s):
     for g in ("one", "two"):
         s.group(g)
@@ -372,11 +379,11 @@ def test_an_event_nobody_wants_is_an_error_and_is_told_later(s):
     r = Receiver(s.dir, "hook")
     s.connector("hook", r.target)
     join(s, "ada")
-    assert "scan.*" in s.provctl("scan", "--emit", check=2).stderr
+    assert "scan.*" in s.provctl("scan", "--new", "--emit", check=2).stderr
     s.connector("tickets", r.target, provEvent="scan.*")
     s.provd_start()
     wait_state(s, "enabled", "tickets")
-    s.provctl("scan", "--emit", check=1)
+    s.provctl("scan", "--new", "--emit", check=0)  # it is not new any more, and was not told yet
     wait_until(lambda: len(finding_events(r)) == 1, 10)
 
 

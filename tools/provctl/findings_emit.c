@@ -243,7 +243,7 @@ static int tell(struct telling *t, const char *dir, struct prov_error *err)
 
 	for (size_t i = 0; !rc && i < t->r->found->n; i++) {
 		json_t *event = NULL;
-		if (!report_counts(t->r, i) || t->r->item[i].sent)
+		if (t->r->item[i].exempt || t->r->item[i].sent)
 			continue;
 		rc = make_event(t, i, &event, err);
 		if (rc || !event)

@@ -1,7 +1,8 @@
 /*
  * findings_emit.h - findings as events to connectors, on the way that imported events take.
  *
- * An event scan.finding of each finding that counts and was not told before, for the connectors
+ * An event scan.finding of each finding that is not exempt and was not told before (whatever
+ * --new leaves out: telling may have failed the last time), for the connectors
  * whose provEvent has a pattern that begins with "scan." (one that wants everything, or has no
  * provEvent, wants what happens to accounts). Kinds that keep accounts (scim, ldap, caep) have no use
  * for it and are passed over. A connector's provFilter holds for the entry. The event's id is made

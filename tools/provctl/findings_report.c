@@ -149,7 +149,7 @@ int report_remember(const struct report *r, bool sent, struct history *out)
 		struct history_row row = {
 			.check = (unsigned char)r->found->item[i].check,
 			.exempt = it->exempt != NULL,
-			.sent = it->sent || (sent && report_counts(r, i)),
+			.sent = it->sent || (sent && !it->exempt),
 			.first = it->first ? it->first : r->ask.at,
 		};
 		memcpy(row.key, it->key, sizeof(row.key));

@@ -60,7 +60,7 @@ bool report_counts(const struct report *r, size_t i);
 bool report_ran(const struct report *r, enum finding_check check);
 /* The worst severity that counts; -1: nothing does. */
 int report_worst(const struct report *r);
-/* What the next scan has to know. sent: connectors were told of all that count. PROV_ENOMEM. */
+/* What the next scan has to know. sent: connectors were told of all that are not exempt. PROV_ENOMEM. */
 int report_remember(const struct report *r, bool sent, struct history *out);
 
 /* "1.234", of thousandths; "12.3", of tenths. */
