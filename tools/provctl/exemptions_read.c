@@ -190,7 +190,7 @@ static void head_field(struct reading *r, const char *s, size_t len)
 			"no column of exemptions is called so; there are check, dn or pattern, "
 			"related, reason, owner, expires",
 			"");
-	for (size_t i = 0; i < r->ncolumn; i++)
+	for (size_t i = 0; c != COLUMNS && i < r->ncolumn; i++)
 		if (c == r->column[i])
 			refuse(r, "a column is there twice: ", column_name[c]);
 	r->column[r->ncolumn++] = c;
@@ -277,16 +277,19 @@ static void read_json(struct reading *r, const char *text, size_t len)
 static int read_file(const char *file, char **out, size_t *len, struct prov_error *err)
 {
 	char block[16384];
-	FILE *in = fopen(file, "re"), *f = in ? open_memstream(out, len) : NULL;
+	FILE *in = fopen(file, "re");
 	size_t n;
 
+	if (!in)
+		return prov_error_set(err, PROV_EIO, "%s: %s", file, strerror(errno));
+	FILE *f = open_memstream(out, len);
 	while (f && (n = fread(block, 1, sizeof(block), in)) > 0)
 		fwrite(block, 1, n, f);
-	int bad = !f || ferror(in), why = errno;
-	if (f && fclose(f))
-		bad = 1;
-	if (in)
-		fclose(in);
+	bool bad = ferror(in);
+	int why = errno;
+	fclose(in);
+	if (!f || fclose(f) || !*out)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	return bad ? prov_error_set(err, PROV_EIO, "%s: %s", file, strerror(why)) : 0;
 }
 
