@@ -304,7 +304,7 @@ int exemptions_read(const char *file, struct exemptions *out, struct prov_error 
 	int rc = read_file(file, &text, &len, err);
 	if (!rc && prov_strmap_new(&out->dns))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
-	if (!rc) {
+	if (!rc && text) {
 		if (text[strspn(text, " \t\r\n")] == '{')
 			read_json(&r, text, len);
 		else
