@@ -8,7 +8,7 @@
 
 #include "error.h"
 #include "fold.h"
-#include "hash.h"
+#include "sha256.h"
 
 static const struct finding_about about[FINDING_CHECKS] = {
 	[FINDING_LEAVER_ACTIVE] = { "LEAVER_ACTIVE", FINDING_CRITICAL, 100,
@@ -141,12 +141,12 @@ void findings_dispose(struct findings *list)
 
 void finding_key(const struct finding *f, char out[33])
 {
-	unsigned char hash[PROV_HASH_BYTES];
+	unsigned char hash[PROV_SHA256_BYTES];
 	char *dn = prov_fold_dn(f->dn, strlen(f->dn)), *text = NULL;
 	const char *related = f->related ? f->related : "";
 	int n = asprintf(&text, "%s\n%s\n%s", about[f->check].id, dn ? dn : f->dn, related);
 
-	prov_hash(n > 0 ? text : f->dn, n > 0 ? (size_t)n : strlen(f->dn), hash);
+	prov_sha256(n > 0 ? text : f->dn, n > 0 ? (size_t)n : strlen(f->dn), hash);
 	for (int i = 0; i < 16; i++)
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 	if (n >= 0)

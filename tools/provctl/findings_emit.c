@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
+#include "sha256.h"
 #include "jsonout.h"
 #include "outbox_act.h"
 #include "outbox_view.h"
@@ -36,11 +36,11 @@ static int nomem(struct prov_error *err)
 
 void findings_event_id(const struct report_item *it, char out[37])
 {
-	unsigned char h[PROV_HASH_BYTES];
+	unsigned char h[PROV_SHA256_BYTES];
 	char text[80];
 	int n = snprintf(text, sizeof(text), "%s %lld", it->key, (long long)it->first);
 
-	prov_hash(text, (size_t)n, h);
+	prov_sha256(text, (size_t)n, h);
 	h[6] = (unsigned char)((h[6] & 0x0f) | 0x80);
 	h[8] = (unsigned char)((h[8] & 0x3f) | 0x80);
 	for (int i = 0, at = 0; i < 16; i++)

@@ -11,7 +11,7 @@
 #include "error.h"
 #include "findings_html_page.h"
 #include "findings_report.h"
-#include "hash.h"
+#include "sha256.h"
 #include "options.h" /* PROV_VERSION */
 #include "table.h"
 
@@ -71,10 +71,10 @@ static int put_value(FILE *out, const char *before, const char *s, const char *a
 
 static int head(const struct report *r, FILE *out)
 {
-	char style[PROV_HASH_BASE64], script[PROV_HASH_BASE64];
+	char style[PROV_SHA256_BASE64], script[PROV_SHA256_BASE64];
 
-	prov_hash_base64(findings_html_style, strlen(findings_html_style), style);
-	prov_hash_base64(findings_html_script, strlen(findings_html_script), script);
+	prov_sha256_base64(findings_html_style, strlen(findings_html_style), style);
+	prov_sha256_base64(findings_html_script, strlen(findings_html_script), script);
 	fprintf(out,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
