@@ -20,6 +20,7 @@ static const struct ctl_command *const command[] = {
 	&cmd_adopt,
 	&cmd_connector,
 	&cmd_role,
+	&cmd_sync,
 };
 enum { NCOMMAND = sizeof(command) / sizeof(command[0]) };
 
