@@ -161,7 +161,7 @@ static void close_all(struct sync_run *r)
 static int remember(struct sync_run *r, const struct sync_feed *f, struct prov_error *err)
 {
 	struct sync_state *s = r->state;
-	int rc = sync_state_feed(s, f->rows, f->head, r->now);
+	int rc = sync_state_feed(s, f->rows, f->head, r->known, r->now);
 	sync_state_keep_missing(s, r->missing_key);
 	for (size_t i = 0; !rc && i < r->nmissing; i++) {
 		const struct sync_missing *m = &r->missing[i];

@@ -84,8 +84,10 @@ void sync_guard_changes(struct sync_run *r, const struct sync_guards *g)
 		sync_problem_add(&r->refused, 0, "%zu rows that are wrong or disputed%s", r->bad.n,
 			g->skip_bad ? ", more than --skip-bad lets through" : "");
 	check(r, "leavers and suspensions", "--max-leavers", leavers, &g->leavers);
-	/* the first run has nothing to compare with, and an empty directory has only joiners */
-	if (r->known) {
+	/* the first run has nothing to compare with; one that was cut off is still the first */
+	bool first = r->state && r->state->known && !r->state->complete ? !r->state->accounts
+									: !r->known;
+	if (!first) {
 		check(r, "changes", "--max-changes", changes, &g->changes);
 		check(r, "joiners", "--max-joiners", r->count[SYNC_JOINER], &g->joiners);
 	}

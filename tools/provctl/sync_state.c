@@ -43,6 +43,7 @@ static int check(struct sync_state *s, const char *source, struct prov_error *er
 	s->known = true;
 	s->complete = json_is_true(json_object_get(s->root, "complete"));
 	s->rows = (size_t)json_integer_value(json_object_get(s->root, "rows"));
+	s->accounts = (size_t)json_integer_value(json_object_get(s->root, "accounts"));
 	return 0;
 }
 
@@ -136,7 +137,8 @@ void sync_state_close(struct sync_state **sp)
 	*sp = NULL;
 }
 
-int sync_state_feed(struct sync_state *s, size_t rows, const struct prov_strmap *head, int64_t now)
+int sync_state_feed(struct sync_state *s, size_t rows, const struct prov_strmap *head,
+	size_t accounts, int64_t now)
 {
 	char time[PROV_TIME_TEXT];
 	json_t *list = head ? json_array() : json_null();
@@ -145,6 +147,9 @@ int sync_state_feed(struct sync_state *s, size_t rows, const struct prov_strmap 
 		rc = json_array_append_new(list, json_string(prov_strmap_text(head, i)));
 	prov_time_generalized(now, time);
 	rc |= json_object_set_new(s->root, "head", list);
+	if (!s->known || s->complete)
+		s->accounts = accounts;
+	rc |= json_object_set_new(s->root, "accounts", json_integer((json_int_t)s->accounts));
 	rc |= json_object_set_new(s->root, "rows", json_integer((json_int_t)rows));
 	rc |= json_object_set_new(s->root, "time", json_string(time));
 	return rc ? PROV_ENOMEM : 0;

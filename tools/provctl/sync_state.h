@@ -24,6 +24,9 @@ struct sync_state {
 	bool known;    /* there was a run before */
 	bool complete; /* and it came to its end */
 	size_t rows;
+	/* accounts that the source had when the run began; one that takes up a run that was cut
+	 * off began with that one */
+	size_t accounts;
 };
 
 /*
@@ -36,8 +39,10 @@ int sync_state_open(const char *path, const char *source, bool lock, struct sync
 int sync_state_write(struct sync_state *s, bool complete, struct prov_error *err);
 void sync_state_close(struct sync_state **s);
 
-/* This run's size and columns (NULL: a feed without a head). PROV_ENOMEM. */
-int sync_state_feed(struct sync_state *s, size_t rows, const struct prov_strmap *head, int64_t now);
+/* This run's size and columns (NULL: a feed without a head), and how many accounts the source
+ * has. PROV_ENOMEM. */
+int sync_state_feed(struct sync_state *s, size_t rows, const struct prov_strmap *head,
+	size_t accounts, int64_t now);
 /* Columns of the last run that are not there now, and new ones, as a text; NULL: none of
  * either. malloc'ed. */
 char *sync_state_columns(const struct sync_state *s, const struct prov_strmap *head);
