@@ -78,7 +78,7 @@ static void look(const struct sync_map *map, const struct taking *t)
 static void feed(const uint8_t *data, size_t size, bool ldif)
 {
 	struct sync_map *map = parse(mapping, sizeof(mapping) - 1);
-	struct taking t = { NULL };
+	struct taking t = { .rows = NULL };
 	struct prov_error err = { 0 };
 	char path[64];
 	int fd = memfd_create("feed", 0);

@@ -589,6 +589,7 @@ def test_what_fails_is_said_and_the_rest_goes_on(s, co):
     co.rows["e4"].update(First="o", Last="ther")
     co.put("e5", "Eve", "Last", boss="e4")
     co.change("e1", title="Head")
+    s.wait_relayed()
     done_before = s.provctl_json("audit", "show")
     r = co.apply(check=1)
     assert r["applied"] == {"done": 3, "failed": 2}
@@ -596,6 +597,7 @@ def test_what_fails_is_said_and_the_rest_goes_on(s, co):
     assert failed["e4"][0] == 5 and "exists" in failed["e4"][1]
     assert failed["e1"][0] == 2 and "titled" in failed["e1"][1]
     assert s.person("elast")["manager"] == [], "no manager who is not there"
+    s.wait_relayed()
     assert len(s.provctl_json("audit", "show")) == len(done_before) + 3
     s.admin.delete(s.person_dn("other"))
     co.change("e1", title="Engineer")

@@ -12,6 +12,7 @@
 
 #include "names.h"
 #include "planview.h"
+#include "search.h"
 #include "sync_run.h"
 
 enum phase { ENDING, RENAMING, JOINING, CHANGING, NPHASE, PLANNING };
@@ -198,26 +199,45 @@ static void breaker(struct sending *s, const char *text)
 		"over, or go on with --override; what is done stays, the same command does the rest");
 }
 
+/* Something is there: is it this row's, from a run that was killed with writes on their way? */
+static bool is_ours(struct sending *s, const struct sync_change *c)
+{
+	const struct sync_map *map = s->r->map;
+	static const char *const none[] = { LDAP_NO_ATTRS, NULL };
+	char *source = ctl_filter_escape(map->source, strlen(map->source)), *key = NULL,
+	     *filter = NULL;
+	LDAPMessage *m = NULL;
+	for (size_t i = 0; i < c->nmod; i++)
+		if (!strcasecmp(c->mod[i].attr, "provSourceKey"))
+			key = ctl_filter_escape(c->mod[i].value.data, c->mod[i].value.len);
+	bool ours = source && key &&
+		asprintf(&filter, "(&(provSource=%s)(provSourceKey=%s))", source, key) > 0 &&
+		!ctl_read(s->r->c, c->dn, filter, none, &m, NULL);
+	ldap_msgfree(m);
+	free(source);
+	free(key);
+	free(filter);
+	return ours;
+}
+
 static void take_write(struct sending *s, struct sync_change *c, LDAPMessage *m)
 {
 	int code = 0;
 	char *text = NULL, why[700];
 	int rc = ldap_parse_result(s->r->c->ld, m, &code, NULL, &text, NULL, NULL, 0);
+	if (!rc && code == LDAP_ALREADY_EXISTS && c->kind == SYNC_JOINER && is_ours(s, c))
+		code = LDAP_SUCCESS;
 	snprintf(why, sizeof(why), "%s%s%.600s", ldap_err2string(rc ? rc : code),
 		text && *text ? ": " : "", text ? text : "");
-	if (rc ||
-		(code && code != LDAP_UNAVAILABLE_CRITICAL_EXTENSION &&
-			!(code == LDAP_UNWILLING_TO_PERFORM && text &&
-				strstr(text, PROV_CTL_OVERRIDE)))) {
-		failed(s, c, why);
-	} else if (code == LDAP_UNWILLING_TO_PERFORM) {
-		breaker(s, text);
-	} else if (code) {
+	if (!rc && !code)
+		done(s, c);
+	else if (code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
 		s->st = ctl_say("the server does not know the reason control: the overlay is not "
 				"loaded");
-	} else {
-		done(s, c);
-	}
+	else if (code == LDAP_UNWILLING_TO_PERFORM && text && strstr(text, PROV_CTL_OVERRIDE))
+		breaker(s, text);
+	else
+		failed(s, c, why);
 	ldap_memfree(text);
 }
 
