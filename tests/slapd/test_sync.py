@@ -805,3 +805,27 @@ def test_the_sample_exports_work_with_their_mappings(s, product):
         assert people["23"]["uid"] == ["robert.obrien"] and people["23"]["title"] == ['Support, "tier 2"']
         assert people["23"].one("provState") == "pending" and people["7"]["provEndTime"] == []
         assert people["15"]["manager"] == [people["12"].dn]
+
+
+def literal(page, before):
+    """The literal block behind this line of the page, as it is printed."""
+    text = page.split(before, 1)[1].split(".Bd -literal -offset indent\n", 1)[1].split(".Ed", 1)[0]
+    return re.sub(r"\\\[u([0-9A-F]+)\]", lambda m: chr(int(m[1], 16)), text)
+
+
+def test_the_worked_example_of_the_man_page(s):
+    page = (TOP / "docs/provctl.1").read_text().split(".Ss Worked example")[1]
+    files = {"/etc/slapo-provision/hr.map": s.dir / "hr.map", "/srv/hr/people.csv": s.dir / "people.csv",
+             "/var/lib/hr-sync.json": s.dir / "hr-sync.json"}
+    for name in list(files)[:2]:
+        files[name].write_text(literal(page, f".Pa {name} :"))
+    plan, apply, rest = [line for line in literal(page, "nothing):").splitlines() if line.startswith("provctl ")]
+    for old, new in files.items():
+        plan, apply, rest = (line.replace(old, str(new)) for line in (plan, apply, rest))
+    done = s.provctl(*plan.split()[1:], check=0)
+    assert "2 joiners" in done.stdout and f"+ group       {s.group_dn('sales')}" in done.stdout
+    assert "2 applied, 0 failed" in s.provctl(*apply.split()[1:], check=0).stdout
+    assert "2 unchanged" in s.provctl(*rest.split()[1:], check=0).stdout
+    zoe = s.person("zroe")
+    assert zoe["cn"] == ["Zoë Roe"] and zoe["manager"] == [s.person_dn("aeld")] and s.members("sales") == ["zroe"]
+    assert zoe.one("provEndTime") == "21000101000000Z"
