@@ -33,6 +33,20 @@ int audit_time(const char *text, int64_t now, int64_t *out)
 	return prov_time_parse(prov_val_str(text), out);
 }
 
+int audit_usec(const char *text, int64_t now, bool late, int64_t *out)
+{
+	const char *dot = strpbrk(text, ".,");
+	int64_t usec = 0, unit = 100000;
+	if (audit_time(text, now, out))
+		return PROV_EINVAL;
+	for (const char *p = dot ? dot + 1 : ""; isdigit((unsigned char)*p); p++) {
+		usec += (*p - '0') * unit;
+		unit /= 10;
+	}
+	*out = *out * 1000000 + (dot ? usec : late ? 999999 : 0);
+	return 0;
+}
+
 void audit_filter_dispose(struct audit_filter *f)
 {
 	free(f->account);
@@ -80,7 +94,8 @@ static bool any_dn(const json_t *array, const char *folded)
 static bool about_account(const struct audit_filter *f, const json_t *r)
 {
 	if (f->account_is_uid)
-		return text_equal(audit_text(r, "uid"), f->account);
+		return text_equal(audit_text(r, "uid"), f->account) ||
+			text_equal(audit_text(r, "entryUUID"), f->account);
 	return dn_equal(audit_text(r, "dn"), f->account) ||
 		dn_equal(audit_text(r, "newDn"), f->account) ||
 		any_dn(json_object_get(r, "members"), f->account);
@@ -110,6 +125,13 @@ static bool part_of(const char *text, const char *part)
 	return found;
 }
 
+static bool about_delivery(const struct audit_filter *f, const json_t *r)
+{
+	const json_t *d = json_object_get(r, "delivery");
+	return (!f->connector || !strcasecmp(audit_text(d, "connector"), f->connector)) &&
+		(!f->outcome || !strcasecmp(audit_text(d, "outcome"), f->outcome));
+}
+
 bool audit_match(const struct audit_filter *f, const json_t *r)
 {
 	if (f->has_since || f->has_until) {
@@ -120,6 +142,10 @@ bool audit_match(const struct audit_filter *f, const json_t *r)
 			return false;
 	}
 	if (f->change && strcasecmp(audit_text(r, "id"), f->change))
+		return false;
+	if (f->op && strcasecmp(audit_text(r, "op"), f->op))
+		return false;
+	if ((f->connector || f->outcome) && !about_delivery(f, r))
 		return false;
 	if (f->reason && !part_of(audit_text(r, "reason"), f->reason))
 		return false;
@@ -149,6 +175,14 @@ static void put_list(FILE *out, const json_t *r, const char *what, const char *w
 		int len = strcmp(what, "entitlements") ? rdn_len(s) : (int)strlen(s);
 		fprintf(out, " %c%.*s", sign, len, s);
 	}
+}
+
+/* An event's type without the prefix that they all have. */
+static const char *type_name(const char *type)
+{
+	static const char prefix[] = "org.slapo-provision.";
+	size_t n = sizeof(prefix) - 1;
+	return strncmp(type, prefix, n) ? type : type + n;
 }
 
 char *audit_summary(const json_t *r)
@@ -181,6 +215,10 @@ char *audit_summary(const json_t *r)
 		fprintf(out, " %c%.*s", json_is_true(json_object_get(v, "add")) ? '+' : '-',
 			rdn_len(dn), dn);
 	}
+	const json_t *d = json_object_get(r, "delivery");
+	if (d)
+		fprintf(out, " %s %s of %s", audit_text(d, "outcome"),
+			type_name(audit_text(d, "type")), audit_text(d, "connector"));
 	bool first = true;
 	json_array_foreach(json_object_get(r, "attributes"), i, v)
 	{

@@ -14,11 +14,13 @@
 #include "error.h"
 
 struct audit_filter {
-	char *account; /* folded DN, or folded uid when account_is_uid */
+	char *account; /* folded DN, or folded uid or entryUUID when account_is_uid */
 	bool account_is_uid;
 	char *actor;                 /* folded DN */
 	char *group;                 /* folded DN */
 	const char *change, *reason; /* reason: a part of it, any case */
+	const char *op;
+	const char *connector, *outcome; /* of records about deliveries */
 	bool has_since, has_until;
 	int64_t since, until; /* seconds; both inclusive */
 };
@@ -28,6 +30,9 @@ struct audit_filter {
  * or "90m" "12h" "7d" "2w" before now. PROV_EINVAL.
  */
 int audit_time(const char *text, int64_t now, int64_t *out);
+/* The same in microseconds, with a fraction where there is one. A time without a fraction is the
+ * end of its second when `late`, as people mean it by "at" and "until". */
+int audit_usec(const char *text, int64_t now, bool late, int64_t *out);
 bool audit_match(const struct audit_filter *f, const json_t *record);
 void audit_filter_dispose(struct audit_filter *f);
 

@@ -1,0 +1,80 @@
+/*
+ * audit_verify.c - provctl audit verify: the chain, the checkpoints, and by option the
+ * directory's stamps.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "jsonout.h"
+
+static void show_progress(void *ctx, uint64_t done)
+{
+	(void)ctx;
+	fprintf(stderr, "\r%llu records ", (unsigned long long)done);
+}
+
+static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r,
+	const struct prov_error *err)
+{
+	if (c->json) {
+		json_t *v = json_pack("{s:b,s:I,s:I,s:I,s:I,s:b}", "ok", !rc, "records",
+			(json_int_t)r->records, "checkpoints", (json_int_t)r->checkpoints,
+			"signedCheckpoints", (json_int_t)r->signed_checkpoints, "lastSigned",
+			(json_int_t)r->last_signed, "signaturesChecked", audit_arg.key != NULL);
+		if (rc) {
+			json_object_set_new(v, "badSeq", json_integer((json_int_t)r->bad_seq));
+			json_object_set_new(v, "error", json_string(err->text));
+		}
+		return prov_json_line_take(stdout, v) ? ctl_nomem() : 0;
+	}
+	if (rc) {
+		printf("BROKEN at record %llu: %s\n", (unsigned long long)r->bad_seq, err->text);
+		return 0;
+	}
+	printf("%llu records, unbroken\n", (unsigned long long)r->records);
+	printf("%llu checkpoints, %llu signed, the last at record %llu\n",
+		(unsigned long long)r->checkpoints, (unsigned long long)r->signed_checkpoints,
+		(unsigned long long)r->last_signed);
+	if (!audit_arg.key)
+		puts("signatures not checked: no --key");
+	return 0;
+}
+
+static int verify_chain(struct ctl *c, struct audit_trail *t, const struct prov_key *key)
+{
+	struct prov_error err = { 0 };
+	struct prov_trail_report report = { 0 };
+	bool tty = isatty(STDERR_FILENO);
+	int rc = prov_trail_verify(t->txn, key, tty ? show_progress : NULL, NULL, &report, &err);
+	if (tty)
+		fputs("\r                              \r", stderr);
+	if (rc && rc != PROV_ECORRUPT)
+		return ctl_fail(&err);
+	int st = print_report(c, rc, &report, &err);
+	return st ? st : rc ? PROV_EXIT_FINDINGS : 0;
+}
+
+int audit_verify(struct ctl *c, int argc, char **argv)
+{
+	struct prov_error err = { 0 };
+	struct prov_key *key = NULL;
+	struct audit_trail t = { 0 };
+	(void)argv;
+	if (argc != 0)
+		return prov_options_misuse(&c->opt, "audit verify takes no operand");
+	if (audit_arg.against && strcmp(audit_arg.against, "ldap"))
+		return prov_options_misuse(&c->opt, "--against: want ldap");
+	if (audit_arg.key && prov_key_load(audit_arg.key, false, &key, &err))
+		return ctl_fail(&err);
+	int st = audit_trail_open(c, &t);
+	if (!st)
+		st = verify_chain(c, &t, key);
+	if (audit_arg.against && st != PROV_EXIT_CANNOT) {
+		int more = audit_against_ldap(c, &t);
+		st = more > st ? more : st;
+	}
+	audit_trail_close(&t);
+	prov_key_free(&key);
+	return st;
+}
