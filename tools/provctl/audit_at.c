@@ -267,10 +267,10 @@ static int see_group(void *ctx, uint64_t seq, const json_t *r)
 	return replay_group_see(ctx, seq, r);
 }
 
-static int resolve(void *ctx, uint64_t seq, const json_t *r)
+static int learn_uids(void *ctx, uint64_t seq, const json_t *r)
 {
 	(void)seq;
-	return replay_group_resolve(ctx, r);
+	return replay_group_learn(ctx, r);
 }
 
 static int print_group(const struct replay_group *g, const char *dn, const char *at)
@@ -342,9 +342,10 @@ int audit_who(struct ctl *c, int argc, char **argv)
 		if (!rc)
 			rc = note_place(g.notes, &g.certain, g.jumped);
 		if (!rc && g.cut)
-			rc = walk(&t, g.cut, see_group, &g, &err);
+			rc = walk(&t, g.cut, learn_uids, &g, &err);
 		if (!rc && g.cut)
-			rc = walk(&t, g.cut, resolve, &g, &err);
+			rc = walk(&t, g.cut, see_group, &g, &err);
+		replay_group_finish(&g);
 		if (rc)
 			st = err.text[0] ? ctl_fail(&err) : ctl_nomem();
 		else

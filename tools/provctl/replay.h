@@ -74,20 +74,21 @@ struct replay_group {
 	int64_t at;   /* us */
 	uint64_t cut, jumped, jumped_now;
 	json_t *renames; /* of entries that are no accounts: [seq, from, to], folded */
-	/* second pass */
+	/* second and third pass */
 	json_t *names;   /* [[until seq, folded DN]], oldest first */
 	json_t *members; /* key to {"dn", "uid", "entryUUID", "since", "record", "by"} */
-	json_t *owners;  /* entryUUID to key, of those that are members by uid */
+	json_t *uids;    /* keys of all uids that people ever put into groups by name */
+	json_t *owners;  /* entryUUID to {"key", "dn"}: who has such a uid */
 	json_t *notes;
 	uint64_t first;
 	bool certain, exists;
 };
 int replay_group_init(struct replay_group *g, const char *dn, int64_t at);
 int replay_group_find(struct replay_group *g, uint64_t seq, const json_t *r); /* first pass */
-int replay_group_named(struct replay_group *g); /* between the passes */
-int replay_group_see(struct replay_group *g, uint64_t seq, const json_t *r); /* up to the cut */
-/* Third pass, for members that are known by uid alone: their DNs. */
-int replay_group_resolve(struct replay_group *g, const json_t *r);
+int replay_group_named(struct replay_group *g);                  /* between the passes */
+int replay_group_learn(struct replay_group *g, const json_t *r); /* second, up to the cut */
+int replay_group_see(struct replay_group *g, uint64_t seq, const json_t *r); /* third */
+void replay_group_finish(struct replay_group *g); /* at the end: the DNs of members by uid */
 void replay_group_dispose(struct replay_group *g);
 
 /* replay.c, for the other two files */

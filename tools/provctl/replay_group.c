@@ -23,7 +23,8 @@ int replay_group_init(struct replay_group *g, const char *dn, int64_t at)
 	g->members = json_object();
 	g->notes = json_array();
 	g->owners = json_object();
-	return g->owners && g->target && g->renames && g->names && g->members && g->notes
+	g->uids = json_object();
+	return g->owners && g->uids && g->target && g->renames && g->names && g->members && g->notes
 		? 0
 		: PROV_ENOMEM;
 }
@@ -36,6 +37,7 @@ void replay_group_dispose(struct replay_group *g)
 	json_decref(g->members);
 	json_decref(g->notes);
 	json_decref(g->owners);
+	json_decref(g->uids);
 	memset(g, 0, sizeof(*g));
 }
 
@@ -111,40 +113,84 @@ static char *member_key(const char *kind, const char *folded)
 	return asprintf(&key, "%s:%s", kind, folded) < 0 ? NULL : key;
 }
 
-/* Members that are this account: by entryUUID, name or uid; dropped, or given another name. */
-static int each_of(struct replay_group *g, const json_t *r, const char *new_dn)
+/* The account's members' keys: by name, and by the uid that it had when it was seen last. */
+struct names {
+	char *dn, *uid, *was_uid; /* keys; was_uid NULL: not seen */
+};
+
+static char *key_of(const char *kind, char *folded)
 {
-	char *dn = replay_fold_dn(audit_text(r, "dn")),
-	     *uid = replay_fold_text(audit_text(r, "uid"));
-	const char *uuid = audit_text(r, "entryUUID"), *key;
-	json_t *v, *back = json_object();
-	void *next;
-	int rc = dn && uid && back ? 0 : PROV_ENOMEM;
-	json_object_foreach_safe(g->members, next, key, v)
-	{
-		bool same = !rc &&
-			((*uuid && !strcasecmp(audit_text(v, "entryUUID"), uuid)) ||
-				(!strncmp(key, "dn:", 3) ? !strcmp(key + 3, dn)
-							 : *uid && !strcmp(key + 4, uid)));
-		if (!same)
-			continue;
-		if (new_dn && !strncmp(key, "dn:", 3)) {
-			char *folded = replay_fold_dn(new_dn);
-			char *k = folded ? member_key("dn", folded) : NULL;
-			if (!k || json_object_set_new(v, "dn", json_string(new_dn)) ||
-				json_object_set(back, k, v))
-				rc = PROV_ENOMEM;
-			free(k);
-			free(folded);
-		}
-		if (!new_dn || !strncmp(key, "dn:", 3))
-			json_object_del(g->members, key);
-	}
-	json_object_update(g->members, back);
-	json_decref(back);
-	free(dn);
-	free(uid);
+	char *key = folded ? member_key(kind, folded) : NULL;
+	free(folded);
+	return key;
+}
+
+static int names_of(struct replay_group *g, const json_t *r, struct names *n)
+{
+	const char *was = audit_text(json_object_get(g->owners, audit_text(r, "entryUUID")), "key");
+	n->dn = key_of("dn", replay_fold_dn(audit_text(r, "dn")));
+	n->uid = key_of("uid", replay_fold_text(audit_text(r, "uid")));
+	n->was_uid = *was ? strdup(was) : NULL;
+	return n->dn && n->uid && (!*was || n->was_uid) ? 0 : PROV_ENOMEM;
+}
+
+static void names_dispose(struct names *n)
+{
+	free(n->dn);
+	free(n->uid);
+	free(n->was_uid);
+}
+
+static void drop_account(struct replay_group *g, const struct names *n)
+{
+	json_object_del(g->members, n->dn);
+	json_object_del(g->members, n->uid);
+	if (n->was_uid)
+		json_object_del(g->members, n->was_uid);
+}
+
+/* The member under this key has another from now on; one that had it before is the same then. */
+static int move_key(struct replay_group *g, const char *from, const char *to, const char *field,
+	const char *value)
+{
+	json_t *v = json_object_get(g->members, from);
+	if (!v || !strcmp(from, to))
+		return 0;
+	json_object_set_new(v, field, json_string(value));
+	if (json_object_set(g->members, to, v))
+		return PROV_ENOMEM;
+	json_object_del(g->members, from);
+	return 0;
+}
+
+static int follow_names(struct replay_group *g, const json_t *r, const struct names *n)
+{
+	const char *new_dn = audit_text(r, "newDn"), *uid = audit_text(r, "uid");
+	char *to = *new_dn ? key_of("dn", replay_fold_dn(new_dn)) : strdup(n->dn);
+	int rc = to ? move_key(g, n->dn, to, "dn", *new_dn ? new_dn : audit_text(r, "dn"))
+		    : PROV_ENOMEM;
+	json_t *v = to ? json_object_get(g->members, to) : NULL;
+	if (v && *uid && *audit_text(v, "uid"))
+		json_object_set_new(v, "uid", json_string(uid));
+	if (!rc && n->was_uid)
+		rc = move_key(g, n->was_uid, n->uid, "uid", uid);
+	free(to);
 	return rc;
+}
+
+/* Who has the uids that people put into the group. */
+static int note_owner(struct replay_group *g, const json_t *r, const struct names *n)
+{
+	const char *uuid = audit_text(r, "entryUUID"), *dn = audit_text(r, "newDn");
+	if (!*audit_text(json_object_get(r, "state"), "after"))
+		json_object_del(g->owners, uuid);
+	else if (n->was_uid || json_object_get(g->uids, n->uid))
+		return json_object_set_new(g->owners, uuid,
+			       json_pack("{s:s,s:s}", "key", n->uid, "dn",
+				       *dn ? dn : audit_text(r, "dn")))
+			? PROV_ENOMEM
+			: 0;
+	return 0;
 }
 
 static bool lists(const json_t *list, const char *name)
@@ -162,14 +208,15 @@ static bool lists(const json_t *list, const char *name)
 	return false;
 }
 
-static int account_gains(struct replay_group *g, uint64_t seq, const json_t *r)
+static int account_gains(struct replay_group *g, uint64_t seq, const json_t *r,
+	const struct names *n)
 {
 	const char *dn = audit_text(r, "newDn");
 	if (!*dn)
 		dn = audit_text(r, "dn");
 	char *folded = replay_fold_dn(dn), *key = folded ? member_key("dn", folded) : NULL;
 	int rc = key ? 0 : PROV_ENOMEM;
-	if (key && !json_object_get(g->members, key)) {
+	if (key && !json_object_get(g->members, key) && !json_object_get(g->members, n->uid)) {
 		json_t *v = replay_item("dn", dn, seq, r, "role");
 		json_object_set_new(v, "uid", json_string(audit_text(r, "uid")));
 		json_object_set_new(v, "entryUUID", json_string(audit_text(r, "entryUUID")));
@@ -190,19 +237,22 @@ static int account_gains(struct replay_group *g, uint64_t seq, const json_t *r)
 
 static int of_account(struct replay_group *g, uint64_t seq, const json_t *r, const char *name)
 {
-	const json_t *groups = json_object_get(r, "groups"), *state = json_object_get(r, "state");
-	const char *new_dn = audit_text(r, "newDn");
-	int rc = 0;
-	if (!state)
+	const json_t *groups = json_object_get(r, "groups");
+	struct names n = { 0 };
+	if (!json_object_get(r, "state"))
 		return 0;
-	if (lists(json_object_get(groups, "lost"), name) || replay_group_gone(r))
-		rc = each_of(g, r, NULL);
-	else if (*new_dn)
-		rc = each_of(g, r, new_dn);
+	int rc = names_of(g, r, &n);
+	if (!rc && (lists(json_object_get(groups, "lost"), name) || replay_group_gone(r)))
+		drop_account(g, &n);
+	else if (!rc)
+		rc = follow_names(g, r, &n);
+	if (!rc)
+		rc = note_owner(g, r, &n);
 	if (!rc &&
 		(lists(json_object_get(groups, "gained"), name) ||
 			lists(json_object_get(json_object_get(r, "present"), "groups"), name)))
-		rc = account_gains(g, seq, r);
+		rc = account_gains(g, seq, r, &n);
+	names_dispose(&n);
 	return rc;
 }
 
@@ -292,35 +342,36 @@ int replay_group_see(struct replay_group *g, uint64_t seq, const json_t *r)
 	return rc;
 }
 
-/* The account that has the uid; and no longer has it when it ended or changed it. */
-static int resolve_to(struct replay_group *g, const char *key, const json_t *r)
+int replay_group_learn(struct replay_group *g, const json_t *r)
 {
-	const char *uuid = audit_text(r, "entryUUID"), *dn = audit_text(r, "newDn");
-	const char *old = audit_text(g->owners, uuid);
-	bool ends = !*audit_text(json_object_get(r, "state"), "after");
-	json_t *v;
-	if (*old && (ends || strcmp(old, key))) {
-		v = json_object_get(g->members, old);
-		json_object_del(v, "dn");
-		json_object_del(v, "entryUUID");
-		json_object_del(g->owners, uuid);
-	}
-	v = json_object_get(g->members, key);
-	if (!v || ends)
+	const json_t *list = json_object_get(r, "members");
+	size_t i;
+	json_t *m;
+	int rc = 0;
+	if (!list || !replay_is_write(r))
 		return 0;
-	json_object_set_new(v, "dn", json_string(*dn ? dn : audit_text(r, "dn")));
-	json_object_set_new(v, "entryUUID", json_string(uuid));
-	return json_object_set_new(g->owners, uuid, json_string(key)) ? PROV_ENOMEM : 0;
+	json_array_foreach(list, i, m)
+	{
+		const char *who = audit_text(m, "dn");
+		if (rc || !*who || strchr(who, '='))
+			continue;
+		char *key = key_of("uid", replay_member_key(who));
+		rc = key && !json_object_set_new(g->uids, key, json_true()) ? 0 : PROV_ENOMEM;
+		free(key);
+	}
+	return rc;
 }
 
-int replay_group_resolve(struct replay_group *g, const json_t *r)
+void replay_group_finish(struct replay_group *g)
 {
-	if (!json_object_get(r, "state") || !*audit_text(r, "entryUUID"))
-		return 0;
-	char *folded = replay_fold_text(audit_text(r, "uid"));
-	char *key = folded ? member_key("uid", folded) : NULL;
-	int rc = key ? resolve_to(g, key, r) : PROV_ENOMEM;
-	free(key);
-	free(folded);
-	return rc;
+	const char *uuid;
+	json_t *owner;
+	json_object_foreach(g->owners, uuid, owner)
+	{
+		json_t *v = json_object_get(g->members, audit_text(owner, "key"));
+		if (!v)
+			continue;
+		json_object_set(v, "dn", json_object_get(owner, "dn"));
+		json_object_set_new(v, "entryUUID", json_string(uuid));
+	}
 }
