@@ -22,6 +22,8 @@ static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r
 			(json_int_t)r->records, "checkpoints", (json_int_t)r->checkpoints,
 			"signedCheckpoints", (json_int_t)r->signed_checkpoints, "lastSigned",
 			(json_int_t)r->last_signed, "signaturesChecked", audit_arg.key != NULL);
+		json_object_set_new(v, "afterLastSigned",
+			json_integer((json_int_t)(r->records - r->last_signed)));
 		if (rc) {
 			json_object_set_new(v, "badSeq", json_integer((json_int_t)r->bad_seq));
 			json_object_set_new(v, "error", json_string(err->text));
@@ -38,6 +40,9 @@ static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r
 		(unsigned long long)r->last_signed);
 	if (!audit_arg.key)
 		puts("signatures not checked: no --key");
+	else if (r->records > r->last_signed)
+		printf("%llu records after the last signed checkpoint: no signature covers them yet\n",
+			(unsigned long long)(r->records - r->last_signed));
 	return 0;
 }
 
@@ -51,6 +56,11 @@ static int verify_chain(struct ctl *c, struct audit_trail *t, const struct prov_
 		fputs("\r                              \r", stderr);
 	if (rc && rc != PROV_ECORRUPT)
 		return ctl_fail(&err);
+	/* who can write the file can take all signatures off */
+	if (!rc && key && report.records && !report.signed_checkpoints) {
+		report.bad_seq = 1;
+		rc = prov_error_set(&err, PROV_ECORRUPT, "no checkpoint is signed");
+	}
 	int st = print_report(c, rc, &report, &err);
 	return st ? st : rc ? PROV_EXIT_FINDINGS : 0;
 }
