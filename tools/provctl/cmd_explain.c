@@ -211,31 +211,45 @@ static int print_json(struct explain *x)
 	return prov_json_line_take(stdout, o) ? ctl_nomem() : 0;
 }
 
-static int run(struct ctl *c, int argc, char **argv)
+static struct {
+	const char *lacks, *role;
+	bool others;
+} arg;
+
+static const struct prov_option option[] = {
+	{ "lacks", 0, PROV_OPTION_TEXT, &arg.lacks, "VALUE",
+		"why the account does not have it, and what would have to change" },
+	{ "others", 0, PROV_OPTION_FLAG, &arg.others, NULL, "also who else has VALUE" },
+	{ "role", 0, PROV_OPTION_TEXT, &arg.role, "ROLE",
+		"instead of an account: who has this role, and through what" },
+};
+
+/* The account, and of it what is asked for. */
+static int explain_account(struct ctl *c, const char *who, const char *value)
 {
 	struct prov_error err = { 0 };
 	struct explain x = { 0 };
 	struct explain_value v = { 0 };
 	char *dir = NULL, *note = NULL;
 	int st, rc;
-	if (argc < 2 || argc > 3)
-		return prov_options_misuse(&c->opt,
-			"explain: want DN (or uid) and at most one VALUE");
-	st = ctl_site(c);
-	if (st)
-		return st;
 	ctl_state_dir_try(c, &dir);
-	rc = explain_read(c, argv[1], &x, &err);
-	if (!rc && argc == 3)
-		rc = explain_value_find(&x, argv[2], &v, &err);
+	rc = explain_read(c, who, &x, &err);
+	if (!rc && value)
+		rc = explain_value_find(&x, value, &v, &err);
 	if (!rc)
 		rc = explain_trail(&x, dir, &note, &err);
 	if (rc)
 		st = ctl_fail(&err);
-	else if (argc == 3)
+	else if (arg.lacks)
+		st = explain_lacks_print(&x, &v);
+	else if (value)
 		st = explain_value_print(&x, &v);
 	else
 		st = c->json ? print_json(&x) : print_text(&x);
+	if (!rc && arg.others && st != PROV_EXIT_CANNOT) {
+		int more = explain_others_print(&x, &v);
+		st = more ? more : st;
+	}
 	if (note && !c->json && st != PROV_EXIT_CANNOT)
 		ctl_say("note: %s", note);
 	explain_value_dispose(&v);
@@ -245,13 +259,30 @@ static int run(struct ctl *c, int argc, char **argv)
 	return st;
 }
 
+static int run(struct ctl *c, int argc, char **argv)
+{
+	const char *value = argc == 3 ? argv[2] : arg.lacks;
+	if (arg.role ? argc != 1 || arg.lacks || arg.others : argc < 2 || argc > 3)
+		return prov_options_misuse(&c->opt,
+			"explain: want DN (or uid) and at most one VALUE, or --role ROLE alone");
+	if ((arg.lacks && argc == 3) || (arg.others && !value))
+		return prov_options_misuse(&c->opt,
+			"explain: --lacks has the value itself, --others wants one");
+	int st = ctl_site(c);
+	if (st)
+		return st;
+	return arg.role ? explain_role_holders(c, arg.role) : explain_account(c, argv[1], value);
+}
+
 const struct ctl_command cmd_explain = {
 	"explain",
-	"[options] explain DN|UID [VALUE]",
-	"why an account has what it has",
+	"[options] explain DN|UID [VALUE] [--others]\n"
+	"[options] explain DN|UID --lacks VALUE [--others]\n"
+	"[options] explain --role ROLE",
+	"why an account has what it has, and why not",
 	"\nVALUE is a group's or role's DN, attr=value, or an entitlement: only that is explained,\n"
 	"and why not when the account does not have it (exit status 1, also when no role gives it).\n",
-	NULL,
-	0,
+	option,
+	sizeof(option) / sizeof(option[0]),
 	run,
 };

@@ -71,6 +71,8 @@ void *explain_grow(void *list, size_t n, size_t *room, size_t size);
 const struct explain_role *explain_role_by_key(const struct explain *x, const char *key);
 /* Does the filter match the account? 1, 0, or -1 when the server cannot tell. */
 int explain_filter(struct explain *x, const char *filter);
+/* Has the entry the role for a time that `now` is in (provTimedRole)? role_key: folded DN. */
+bool explain_timed(LDAP *ld, LDAPMessage *e, const char *role_key, int64_t now);
 /* Why the role is in force: "filter (...) matches; given by hand; included by ..."; malloc'ed. */
 char *explain_role_why(struct explain *x, const struct explain_role *r);
 /* Why it is not: "draft", "no filter matches: ...", "the account is suspended"; malloc'ed. */

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "fold.h"
 #include "search.h"
 #include "template.h"
+#include "timefmt.h"
 #include "toolschema.h"
 
 static int nomem(struct prov_error *err)
@@ -153,7 +155,7 @@ int explain_roles_read(struct explain *x, struct prov_error *err)
 		"(objectClass=provRole)", attrs, see_role, x, err);
 	if (rc == PROV_ENOENT) /* a policy that the caller may not see */
 		rc = 0;
-	if (!rc &&
+	if (!rc && x->entry && /* none: the roles alone */
 		(mark_roles(x, "provEffectiveRole", false) ||
 			mark_roles(x, "provAssignedRole", true)))
 		rc = nomem(err);
@@ -193,6 +195,30 @@ int explain_filter(struct explain *x, const char *filter)
 	return !rc ? 1 : rc == PROV_ENOENT ? 0 : -1;
 }
 
+bool explain_timed(LDAP *ld, LDAPMessage *e, const char *role_key, int64_t now)
+{
+	struct berval **v = ldap_get_values_len(ld, e, "provTimedRole");
+	bool found = false;
+	for (int i = 0; v && v[i] && !found; i++) {
+		const char *p = v[i]->bv_val, *end = p + v[i]->bv_len;
+		const char *until = memchr(p, ' ', v[i]->bv_len);
+		const char *dn = until ? memchr(until + 1, ' ', (size_t)(end - until - 1)) : NULL;
+		int64_t a = INT64_MIN, b = INT64_MAX;
+		if (!dn)
+			continue;
+		if (*p != '-')
+			prov_time_parse((struct prov_val){ p, (size_t)(until - p) }, &a);
+		if (until[1] != '-')
+			prov_time_parse((struct prov_val){ until + 1, (size_t)(dn - until - 1) },
+				&b);
+		char *key = prov_fold_dn(dn + 1, (size_t)(end - dn - 1));
+		found = key && !strcmp(key, role_key) && a <= now && now < b;
+		free(key);
+	}
+	ldap_value_free_len(v);
+	return found;
+}
+
 static void put(FILE *out, const char *text, const char *more)
 {
 	fprintf(out, "%s%s%s", ftell(out) > 0 ? "; " : "", text, more);
@@ -215,6 +241,8 @@ char *explain_role_why(struct explain *x, const struct explain_role *r)
 		return NULL;
 	if (r->assigned)
 		put(out, "given by hand (provAssignedRole)", "");
+	if (explain_timed(x->ctl->ld, x->entry, r->key, (int64_t)time(NULL)))
+		put(out, "given for a time (provTimedRole)", "");
 	for (size_t i = 0; i < r->nfilter; i++)
 		if (explain_filter(x, r->filter[i]) == 1)
 			put(out, "matches ", r->filter[i]);

@@ -166,8 +166,7 @@ void explain_value_dispose(struct explain_value *v)
 	memset(v, 0, sizeof(*v));
 }
 
-/* Would the role give it? *line: the template line that does. */
-static bool gives(const struct explain_role *r, const struct explain_value *v, const char **line)
+bool explain_gives(const struct explain_role *r, const struct explain_value *v, const char **line)
 {
 	*line = NULL;
 	for (size_t i = 0; v->what == EXPLAIN_GROUP && i < r->ngroup; i++)
@@ -209,7 +208,7 @@ static json_t *why_not(struct explain *x, const struct explain_value *v)
 	for (size_t i = 0; i < x->nrole; i++) {
 		const struct explain_role *r = &x->role[i];
 		const char *template = NULL;
-		if (!gives(r, v, &template))
+		if (!explain_gives(r, v, &template))
 			continue;
 		givers++;
 		if (r->in_force) {
@@ -253,6 +252,16 @@ static int print_role(struct explain *x, const struct explain_value *v)
 	}
 	free(why);
 	return st ? st : r->in_force ? 0 : PROV_EXIT_FINDINGS;
+}
+
+bool explain_value_present(const struct explain *x, const struct explain_value *v)
+{
+	if (v->what == EXPLAIN_ROLE)
+		return v->role->in_force;
+	for (size_t i = 0; i < x->nthing; i++)
+		if (!strcmp(x->thing[i].key, v->key) && x->thing[i].present)
+			return true;
+	return false;
 }
 
 int explain_value_print(struct explain *x, const struct explain_value *v)

@@ -29,6 +29,17 @@ int explain_value_find(struct explain *x, const char *text, struct explain_value
 int explain_value_print(struct explain *x, const struct explain_value *v);
 void explain_value_dispose(struct explain_value *v);
 
+/* Would the role give it? *line: the template line that does, or NULL. */
+bool explain_gives(const struct explain_role *r, const struct explain_value *v, const char **line);
+bool explain_value_present(const struct explain *x, const struct explain_value *v);
+
+/* explain_lacks.c: why not, and what would have to change. Exit status: 1 when it is not there. */
+int explain_lacks_print(struct explain *x, const struct explain_value *v);
+/* explain_holders.c: the other accounts that have it, as the server sends them. Exit status. */
+int explain_others_print(struct explain *x, const struct explain_value *v);
+/* Who has the role (DN or cn), and through what. Exit status. Needs ctl_site(). */
+int explain_role_holders(struct ctl *c, const char *name);
+
 /* cmd_explain.c */
 json_t *explain_thing_json(const struct explain_thing *t);
 /* Those that a role gave, or those that none did; key: only these. */
