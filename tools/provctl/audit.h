@@ -42,6 +42,7 @@ int audit_show(struct ctl *c, int argc, char **argv);
 int audit_export(struct ctl *c, int argc, char **argv);
 int audit_at(struct ctl *c, int argc, char **argv);
 int audit_who(struct ctl *c, int argc, char **argv);
+int audit_evidence(struct ctl *c, int argc, char **argv);
 
 /*
  * Do the accounts' stamps agree with the trail? Prints what does not. 0, 1 (findings) or 2.

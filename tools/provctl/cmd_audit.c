@@ -30,6 +30,8 @@ static const struct prov_option option[] = {
 	{ "outcome", 0, PROV_OPTION_TEXT, &arg.outcome, "WORD",
 		"only deliveries that were proven, delivered, unproven, dropped, ..." },
 	{ "limit", 0, PROV_OPTION_NUMBER, &arg.limit, "N", "show: only the newest N" },
+	{ "out", 0, PROV_OPTION_TEXT, &arg.out, "DIR",
+		"evidence: directory for the pack; it must not be there" },
 	{ "format", 0, PROV_OPTION_TEXT, &arg.format, "F", "export: jsonl, csv, cef or cef1" },
 };
 
@@ -42,6 +44,7 @@ static const struct {
 	{ "export", audit_export },
 	{ "at", audit_at },
 	{ "who", audit_who },
+	{ "evidence", audit_evidence },
 };
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -49,7 +52,8 @@ static int run(struct ctl *c, int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof(what) / sizeof(what[0]); i++)
 		if (!strcmp(argv[1], what[i].name))
 			return what[i].run(c, argc - 2, argv + 2);
-	return prov_options_misuse(&c->opt, "audit: want verify, show, export, at or who");
+	return prov_options_misuse(&c->opt,
+		"audit: want verify, show, export, at, who or evidence");
 }
 
 const struct ctl_command cmd_audit = {
@@ -58,7 +62,8 @@ const struct ctl_command cmd_audit = {
 	"[options] audit show [--account DN|UID] [--actor DN] [--since T] [--until T] ...\n"
 	"[options] audit export [--format jsonl|csv|cef] [the same filters]\n"
 	"[options] audit at TIME DN|UID\n"
-	"[options] audit who TIME GROUP",
+	"[options] audit who TIME GROUP\n"
+	"[options] audit evidence --since T --until T --out DIR [--key PUBLIC.pem]",
 	"verify, read and export the trail; who had what, when",
 	"\nverify exits with 1 and says where when the chain or a signature is broken.\n"
 	"at: the access that an account had then. who: who was in a group then.\n"
