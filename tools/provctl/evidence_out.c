@@ -114,6 +114,16 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 	return 0;
 }
 
+/* May be broken anywhere to fit the page. */
+static bool is_long(const char *column)
+{
+	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note" };
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+		if (!strcmp(name[i], column))
+			return true;
+	return false;
+}
+
 int evidence_out_row(struct evidence_out *o, enum evidence_section s, const char *const *cell)
 {
 	FILE *csv = o->csv[s], *page = o->page[s];
@@ -123,7 +133,7 @@ int evidence_out_row(struct evidence_out *o, enum evidence_section s, const char
 	if (o->rows[s]++ < PAGE_ROWS) {
 		fputs("<tr>", page);
 		for (size_t c = 0; c < section[s].n; c++) {
-			fputs("<td>", page);
+			fputs(is_long(section[s].head[c]) ? "<td class=w>" : "<td>", page);
 			escape(page, cell[c] ? cell[c] : "");
 		}
 		fputs("\n", page);
@@ -171,7 +181,7 @@ static const char style[] =
 	"color:#1b1b1b;background:#fff}h1{font-size:1.6em}h2{margin-top:2em;font-size:1.2em}"
 	"table{border-collapse:collapse;width:100%;font-size:12px}"
 	"th,td{border:1px solid #bbb;padding:.25em .5em;text-align:left;vertical-align:top;"
-	"overflow-wrap:anywhere}th{background:#eef1f4}td:first-child{white-space:nowrap}"
+	"}th{background:#eef1f4}td:first-child{white-space:nowrap}.w{overflow-wrap:anywhere}"
 	".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
 	".bad{border-left:.3em solid #b00020;padding-left:.7em;font-weight:600}"
 	"@media print{body{margin:0;max-width:none;font-size:10pt}table{font-size:8pt}"
