@@ -31,7 +31,7 @@ static const struct prov_option option[] = {
 
 const struct ctl_command cmd_scan = {
 	"scan",
-	"[options] scan [--source csv:FILE?key=ATTR[&column=NAME]] [--check ID] ...",
+	"[options] scan [--source KIND:PLACE?key=ATTR[&...]] [--target ...] [--check ID] ...",
 	"find what has no owner, no reason or no end",
 	"\nA source that is empty, broken or lacks too much is refused: exit status 3.\n",
 	option,

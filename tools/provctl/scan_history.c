@@ -10,8 +10,8 @@
 static char *path_of(struct scan *s)
 {
 	char *dir = NULL, *path = NULL;
-	if (s->opt->history)
-		return strdup(s->opt->history);
+	if (s->opt->sizes)
+		return strdup(s->opt->sizes);
 	ctl_state_dir_try(s->ctl, &dir);
 	if (dir && asprintf(&path, "%s/scan.json", dir) < 0)
 		path = NULL;
@@ -40,7 +40,7 @@ int scan_history(struct scan *s, const char *source, size_t *last, struct prov_e
 	char *path = path_of(s);
 	json_t *doc = NULL;
 	*last = 0;
-	if (!path || (!s->opt->history && access(path, R_OK)))
+	if (!path || (!s->opt->sizes && access(path, R_OK)))
 		goto none;
 	if (load(path, &doc, err)) {
 		free(path);
@@ -75,7 +75,7 @@ int scan_history_keep(struct scan *s, const char *source, size_t now, struct pro
 		rc = scan_nomem(err);
 	} else if (json_dump_file(doc, aside, JSON_COMPACT | JSON_SORT_KEYS) ||
 		rename(aside, path)) {
-		if (s->opt->history)
+		if (s->opt->sizes)
 			rc = prov_error_set(err, PROV_EIO, "%s: %s", path, strerror(errno));
 	}
 	json_decref(doc);

@@ -24,7 +24,7 @@ const struct prov_option scan_option[] = {
 		"refuse a source that lacks more than this share of the known keys (20)" },
 	{ "max-shrink", 0, PROV_OPTION_NUMBER, &scan_options.max_shrink, "PCT",
 		"refuse a source that is smaller by more than this since the last scan (20)" },
-	{ "history", 0, PROV_OPTION_TEXT, &scan_options.history, "FILE",
+	{ "sizes", 0, PROV_OPTION_TEXT, &scan_options.sizes, "FILE",
 		"where sizes of sources are kept (scan.json in the state directory)" },
 	{ "dormant", 0, PROV_OPTION_NUMBER, &scan_options.dormant, "DAYS",
 		"a person may be unused so long (90; 0: for ever)" },

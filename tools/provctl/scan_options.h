@@ -11,7 +11,7 @@
 #include "finding.h"
 
 struct scan_options {
-	const char *source, *logins, *break_glass, *birth, *history;
+	const char *source, *logins, *break_glass, *birth, *sizes;
 	struct prov_option_list check; /* ids; none: all that can be looked for */
 	struct prov_option_list match, require, target;
 	unsigned max_missing, max_shrink;                                /* percent */
