@@ -60,7 +60,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench bench-delivery \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench bench-delivery bench-scan \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -85,6 +85,7 @@ help:
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
+	@echo "make bench-scan  provctl scan of PROV_BENCH_PEOPLE=1000000, beside ldapsearch and a script"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
 	@echo "make clean        remove what was built, keep slapd's source (clean-all: everything)"
 	@echo "LDAP_SRC= LDAP_BUILD= name another configured OpenLDAP tree (2.5, 2.6); SLAPD= its slapd"
@@ -248,7 +249,10 @@ build/bench/fill: tests/bench/fill.c build/libstore.a build/libcore.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(INC_store) -o $@ $^ $(LIBS_store)
 
-bench: all build/bench/load bench-delivery
+bench-scan: all
+	@$(PYTHON) -B tests/bench/scan
+
+bench: all build/bench/load bench-delivery bench-scan
 	@$(PYTHON) -B tests/bench/run
 
 bench-delivery: all build/bench/sink build/bench/post build/bench/fill

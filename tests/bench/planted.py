@@ -324,7 +324,7 @@ class Planted:
         with open(os.path.join(where, "passwd"), "w") as out:
             out.write("root:x:0:0:root:/root:/bin/sh\n")
             for i in range(0, self.n, 10):
-                if self.kind.get(i) not in ("rest_grant", "rest_member", "rest_default", "gone_row") and i not in self.busy:
+                if self.kind.get(i) not in ("rest_grant", "rest_member", "rest_default", "gone_row", "told") and i not in self.busy:
                     out.write(f"{self.uid(i)}:x:{10000 + i}:100::/:/bin/sh\n")
             for n in range(self.k):
                 out.write(f"ghost{n}:x:{5000 + n}:100::/:/bin/sh\n")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from directory import PEOPLE, SUFFIX
-from harness import wait_until
+from harness import PROVCTL, wait_until
 
 
 def ago(**how):
