@@ -13,7 +13,7 @@
 
 struct audit_args {
 	const char *key, *account, *actor, *since, *until, *change, *group, *reason, *connector,
-		*outcome, *op, *format, *out, *against, *tsa, *ca, *tsa_ca, *tsa_policy;
+		*outcome, *op, *format, *out, *against, *tsa, *ca, *tsa_ca;
 	unsigned limit;
 	bool timestamps;
 };
@@ -43,11 +43,16 @@ int audit_export(struct ctl *c, int argc, char **argv);
 int audit_at(struct ctl *c, int argc, char **argv);
 int audit_who(struct ctl *c, int argc, char **argv);
 int audit_evidence(struct ctl *c, int argc, char **argv);
+int audit_stamp(struct ctl *c, int argc, char **argv);
 
 /*
  * Do the accounts' stamps agree with the trail? Prints what does not. 0, 1 (findings) or 2.
  * audit_against.c
  */
 int audit_against_ldap(struct ctl *c, struct audit_trail *t);
+
+/* Do the timestamps of checkpoints hold? 0, 1 (findings; also when there are none) or 2.
+ * audit_stamp.c */
+int audit_timestamps(struct ctl *c, struct audit_trail *t);
 
 #endif

@@ -84,6 +84,10 @@ int audit_verify(struct ctl *c, int argc, char **argv)
 		int more = audit_against_ldap(c, &t);
 		st = more > st ? more : st;
 	}
+	if (audit_arg.timestamps && st != PROV_EXIT_CANNOT) {
+		int more = audit_timestamps(c, &t);
+		st = more > st ? more : st;
+	}
 	audit_trail_close(&t);
 	prov_key_free(&key);
 	return st;

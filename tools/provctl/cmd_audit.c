@@ -16,6 +16,14 @@ static const struct prov_option option[] = {
 		"verify: public key that signed the checkpoints" },
 	{ "against", 0, PROV_OPTION_TEXT, &arg.against, "ldap",
 		"verify: do the accounts in the directory agree with the trail?" },
+	{ "timestamps", 0, PROV_OPTION_FLAG, &arg.timestamps, NULL,
+		"verify: do the timestamps of checkpoints hold?" },
+	{ "tsa", 0, PROV_OPTION_TEXT, &arg.tsa, "URL",
+		"stamp: timestamping authority (RFC 3161), http or https" },
+	{ "tsa-ca", 0, PROV_OPTION_TEXT, &arg.tsa_ca, "PEM",
+		"certificates that the authority's own must lead to" },
+	{ "ca", 0, PROV_OPTION_TEXT, &arg.ca, "PEM",
+		"stamp: certificates for https (default: the system's)" },
 	{ "account", 0, PROV_OPTION_TEXT, &arg.account, "DN|UID", "only changes of this account" },
 	{ "actor", 0, PROV_OPTION_TEXT, &arg.actor, "DN", "only changes by this identity" },
 	{ "since", 0, PROV_OPTION_TEXT, &arg.since, "TIME",
@@ -31,7 +39,7 @@ static const struct prov_option option[] = {
 		"only deliveries that were proven, delivered, unproven, dropped, ..." },
 	{ "limit", 0, PROV_OPTION_NUMBER, &arg.limit, "N", "show: only the newest N" },
 	{ "out", 0, PROV_OPTION_TEXT, &arg.out, "DIR",
-		"evidence: directory for the pack; it must not be there" },
+		"evidence: directory for the pack, which must not be there; timestamps: their directory" },
 	{ "format", 0, PROV_OPTION_TEXT, &arg.format, "F", "export: jsonl, csv, cef or cef1" },
 };
 
@@ -45,6 +53,7 @@ static const struct {
 	{ "at", audit_at },
 	{ "who", audit_who },
 	{ "evidence", audit_evidence },
+	{ "stamp", audit_stamp },
 };
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -53,17 +62,18 @@ static int run(struct ctl *c, int argc, char **argv)
 		if (!strcmp(argv[1], what[i].name))
 			return what[i].run(c, argc - 2, argv + 2);
 	return prov_options_misuse(&c->opt,
-		"audit: want verify, show, export, at, who or evidence");
+		"audit: want verify, show, export, at, who, evidence or stamp");
 }
 
 const struct ctl_command cmd_audit = {
 	"audit",
-	"[options] audit verify [--key PUBLIC.pem] [--against ldap]\n"
+	"[options] audit verify [--key PUBLIC.pem] [--against ldap] [--timestamps --tsa-ca FILE]\n"
 	"[options] audit show [--account DN|UID] [--actor DN] [--since T] [--until T] ...\n"
 	"[options] audit export [--format jsonl|csv|cef] [the same filters]\n"
 	"[options] audit at TIME DN|UID\n"
 	"[options] audit who TIME GROUP\n"
-	"[options] audit evidence --since T --until T --out DIR [--key PUBLIC.pem]",
+	"[options] audit evidence --since T --until T --out DIR [--key PUBLIC.pem]\n"
+	"[options] audit stamp --tsa URL --tsa-ca FILE [--ca FILE]",
 	"verify, read and export the trail; who had what, when",
 	"\nverify exits with 1 and says where when the chain or a signature is broken.\n"
 	"at: the access that an account had then. who: who was in a group then.\n"
