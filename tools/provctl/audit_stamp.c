@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 
 #include "audit.h"
 #include "jsonout.h"
+#include "sha256.h"
 #include "state.h"
 #include "timefmt.h"
 #include "tsa.h"
@@ -27,14 +27,6 @@ static char *folder_of(const struct audit_trail *t)
 	if (audit_arg.out)
 		return strdup(audit_arg.out);
 	return asprintf(&path, "%s/timestamps", t->path) < 0 ? NULL : path;
-}
-
-static int hash_of(struct prov_val v, unsigned char hash[TSA_HASH])
-{
-	unsigned len = 0;
-	return EVP_Digest(v.data, v.len, hash, &len, EVP_sha256(), NULL) == 1 && len == TSA_HASH
-		? 0
-		: PROV_EIO;
 }
 
 static int newest(struct audit_trail *t, uint64_t *seq, unsigned char hash[TSA_HASH],
@@ -48,7 +40,7 @@ static int newest(struct audit_trail *t, uint64_t *seq, unsigned char hash[TSA_H
 	if (!rc)
 		rc = prov_be64_get(k, seq);
 	if (!rc)
-		rc = hash_of(v, hash);
+		prov_sha256(v.data, v.len, hash);
 	prov_kv_cursor_close(&c);
 	return rc ? prov_error_set(err, rc,
 			    rc == PROV_ENOENT ? "the trail has no checkpoint yet"
@@ -156,8 +148,9 @@ static int check(struct stamped *s, uint64_t seq, const char *path, struct prov_
 	if (prov_kv_get(s->t->txn, PROV_T_CHECKPOINT, (struct prov_val){ (char *)be, 8 }, &v))
 		return prov_error_set(err, PROV_ECORRUPT,
 			"the trail has no checkpoint at record %llu", (unsigned long long)seq);
-	if (read_file(path, der, sizeof(der), &len) || hash_of(v, hash))
+	if (read_file(path, der, sizeof(der), &len))
 		return prov_error_set(err, PROV_ECORRUPT, "cannot be read");
+	prov_sha256(v.data, v.len, hash);
 	int rc = tsa_verify(der, len, hash, audit_arg.tsa_ca, &secs, err);
 	if (!rc && seq > s->last) {
 		s->last = seq;

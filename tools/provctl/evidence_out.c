@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit_format.h"
+#include "sha256.h"
 
 enum { PAGE_ROWS = 2000, NCELL = 10 };
 
@@ -228,24 +228,18 @@ static int put_page(struct evidence_out *o, const char *title, struct prov_error
 
 static int sum_of(const struct evidence_out *o, const char *name, FILE *sums)
 {
-	unsigned char block[16384], md[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
+	unsigned char md[PROV_SHA256_BYTES];
 	char *path = NULL;
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	FILE *f = asprintf(&path, "%s/%s", o->dir, name) < 0 ? NULL : fopen(path, "re");
-	int ok = c && f && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1;
-	for (size_t n; ok && (n = fread(block, 1, sizeof(block), f)) > 0;)
-		ok = EVP_DigestUpdate(c, block, n) == 1;
-	ok = ok && !ferror(f) && EVP_DigestFinal_ex(c, md, &len) == 1;
-	for (unsigned i = 0; ok && i < len; i++)
+	int rc = f ? prov_sha256_file(f, md) : PROV_EIO;
+	for (size_t i = 0; !rc && i < sizeof(md); i++)
 		fprintf(sums, "%02x", md[i]);
-	if (ok)
+	if (!rc)
 		fprintf(sums, "  %s\n", name);
-	EVP_MD_CTX_free(c);
 	if (f)
 		fclose(f);
 	free(path);
-	return ok ? 0 : PROV_EIO;
+	return rc;
 }
 
 static int put_sums(struct evidence_out *o, struct prov_error *err)
