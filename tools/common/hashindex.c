@@ -85,9 +85,9 @@ int prov_grow(void *array, size_t n, size_t *room, size_t size)
 	if (n < *room)
 		return 0;
 	size_t more = *room ? 2 * *room : 64;
-	void *p;
-	memcpy(&p, array, sizeof(p));
-	p = reallocarray(p, more, size);
+	void *old, *p;
+	memcpy(&old, array, sizeof(old));
+	p = reallocarray(old, more, size);
 	if (!p)
 		return PROV_ENOMEM;
 	memcpy(array, &p, sizeof(p));

@@ -33,7 +33,7 @@ static int newest(struct audit_trail *t, uint64_t *seq, unsigned char hash[TSA_H
 	struct prov_error *err)
 {
 	struct prov_kv_cursor *c = NULL;
-	struct prov_val k, v;
+	struct prov_val k = { NULL, 0 }, v = { NULL, 0 };
 	int rc = prov_kv_cursor_open(t->txn, PROV_T_CHECKPOINT, &c);
 	if (!rc)
 		rc = prov_kv_cursor_last(c, &k, &v);

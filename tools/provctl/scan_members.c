@@ -219,8 +219,11 @@ static int say(struct scan *s, const struct member *m, struct group_now *g)
 	int rc;
 	if (x->check == FINDING_DANGLING_MEMBER)
 		return scan_say(s,
-			&(struct scan_say){ FINDING_DANGLING_MEMBER, group, NULL, value,
-				"take the value out of the group", 0, removal(s, x, g) },
+			&(struct scan_say){ .check = FINDING_DANGLING_MEMBER,
+				.dn = group,
+				.related = value,
+				.fix = "take the value out of the group",
+				.ldif = removal(s, x, g) },
 			"%s names %s, which is not there", scan_member_attr[x->attr], value);
 	dn = scan_account_dn(s, x->account);
 	if (!dn)

@@ -162,8 +162,10 @@ static int say_missing(struct scan *s, uint32_t i)
 	if (asprintf(&name, "%s=%s", s->attrs.name[s->source_attr], key) < 0)
 		return PROV_ENOMEM;
 	int rc = scan_say(s,
-		&(struct scan_say){ FINDING_MISSING_ACCOUNT, name, NULL, s->source.place,
-			"add the account, or correct the source", 0, NULL },
+		&(struct scan_say){ .check = FINDING_MISSING_ACCOUNT,
+			.dn = name,
+			.related = s->source.place,
+			.fix = "add the account, or correct the source" },
 		"%s has %s, and there is no account", s->source.place, key);
 	free(name);
 	return rc;
