@@ -13,10 +13,10 @@ static void bar(FILE *out, size_t line, const char *class, const char *name, uin
 
 	fprintf(out,
 		"<text x=\"0\" y=\"%zu\">%s</text>"
-		"<rect class=\"%s\" x=\"160\" y=\"%zu\" width=\"%.1f\" height=\"14\" rx=\"2\"/>"
+		"<rect class=\"%s\" x=\"168\" y=\"%zu\" width=\"%.1f\" height=\"14\" rx=\"2\"/>"
 		"<text x=\"%.1f\" y=\"%zu\">%s</text>\n",
 		y + 14, name, class, y + 3, 240.0 * (double)value / (double)most,
-		167 + 240.0 * (double)value / (double)most, y + 14, figure);
+		175 + 240.0 * (double)value / (double)most, y + 14, figure);
 }
 
 static void begin_chart(FILE *out, const char *title, size_t lines)
