@@ -42,7 +42,7 @@ def test_wrong_usage_is_2_and_says_so(args):
 
 
 @pytest.mark.parametrize("command", ["status", "explain", "plan", "scan", "audit", "outbox", "adopt", "connector",
-                                     "role"])
+                                     "role", "sync"])
 def test_each_command_has_help(command):
     done = subprocess.run([PROVCTL, command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and command in done.stdout and "--json" in done.stdout

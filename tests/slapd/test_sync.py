@@ -1,6 +1,8 @@
 """provctl sync: the life of a company over many feeds, with a real slapd: who joins, moves, leaves, comes back."""
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -237,6 +239,20 @@ def test_who_is_on_leave_is_suspended_and_comes_back(s, co):
     assert s.members("sales") == ["blee", "croe"]  # kept
     co.change("e2", status="here")
     assert co.apply().kinds() == {"e2": "mover"} and state(s, "blee") == "active"
+
+
+def test_a_suspension_that_was_there_before_the_leave_outlives_it(s, co):
+    co.apply()
+    s.state_of("blee", "suspended")
+    for status in ("away", "here"):
+        co.change("e2", status=status)
+        assert co.apply().changes == [] and state(s, "blee") == "suspended"
+    co.put("e4", "Eve", "Away", status="away")
+    co.apply()
+    assert state(s, "eaway") == "suspended"
+    co.change("e4", status="here")
+    co.apply()
+    assert state(s, "eaway") == "active"
 
 
 def test_who_was_suspended_or_ended_by_somebody_else_stays_so(s, co):
@@ -604,6 +620,22 @@ def test_what_fails_is_said_and_the_rest_goes_on(s, co):
     r = co.apply()
     assert r.kinds() == {"e1": "joiner", "e2": "mover", "e4": "joiner", "e5": "mover"}
     assert s.person("elast")["manager"] == [s.person_dn("other")] and co.apply().changes == []
+
+
+def test_progress_is_shown_on_a_terminal_alone(s, co):
+    for i in range(40):
+        co.put(f"n{i}", "Ann", f"No{i}", mail="")
+    co.feed.write_text(co.text())
+    master, slave = pty.openpty()
+    try:
+        p = subprocess.Popen([PROVCTL, "-H", s.ldapi, *map(str, co.command("--apply"))], stdout=subprocess.DEVNULL,
+                             stderr=slave, env=s.env)
+        assert p.wait(60) == 0
+        assert b"applied 32 of 43" in os.read(master, 65536)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert s.provctl(*co.command(), check=0).stderr == ""
 
 
 def test_failures_are_lines_for_people(s, co):

@@ -234,6 +234,8 @@ static void take_write(struct sending *s, struct sync_change *c, LDAPMessage *m)
 	else if (code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
 		s->st = ctl_say("the server does not know the reason control: the overlay is not "
 				"loaded");
+	else if (code == LDAP_REFERRAL)
+		s->st = ctl_say("the server takes no writes (a consumer?): use a provider");
 	else if (code == LDAP_UNWILLING_TO_PERFORM && text && strstr(text, PROV_CTL_OVERRIDE))
 		breaker(s, text);
 	else

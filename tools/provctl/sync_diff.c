@@ -332,7 +332,7 @@ static bool copy_text(const char **s, struct prov_arena *arena)
 static bool copy_mod(struct sync_mod *m, struct prov_arena *arena)
 {
 	struct prov_val *old = prov_arena_array(arena, m->old.n + 1, sizeof(*old));
-	bool good = old && copy_text(&m->attr, arena) && copy_val(&m->value, arena);
+	bool good = old && copy_val(&m->value, arena);
 	for (size_t i = 0; good && i < m->old.n; i++) {
 		old[i] = m->old.v[i];
 		good = copy_val(&old[i], arena);

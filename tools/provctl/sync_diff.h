@@ -81,7 +81,8 @@ int sync_diff_joiner(const struct sync_map *map, const struct sync_wish *w,
 int sync_diff_missing(const struct sync_account *a, struct prov_arena *arena,
 	struct sync_change *out);
 
-/* A copy that lives in another arena. PROV_ENOMEM. */
+/* A copy that lives in another arena, but for names of attributes, which are the mapping's.
+ * PROV_ENOMEM. */
 int sync_change_copy(const struct sync_change *c, struct prov_arena *arena,
 	struct sync_change *out);
 bool sync_change_empty(const struct sync_change *c);

@@ -10,10 +10,12 @@ enum { SMALL = 5 }; /* so many rows fewer are no shrinking */
 
 static int number(const char *text, const char **rest, unsigned *out)
 {
-	char *end;
+	char *end = NULL;
+	if (!isdigit((unsigned char)*text))
+		return PROV_EINVAL;
 	errno = 0;
-	unsigned long v = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
-	if (!isdigit((unsigned char)*text) || errno || v > 0x7fffffffUL)
+	unsigned long v = strtoul(text, &end, 10);
+	if (errno || v > 0x7fffffffUL)
 		return PROV_EINVAL;
 	*out = (unsigned)v;
 	*rest = end;

@@ -80,6 +80,12 @@ static int add_candidate(struct sync_run *r, size_t row, struct sync_account *a)
 	return 0;
 }
 
+static bool is_source(const struct sync_run *r, const struct sync_values *v)
+{
+	return v->n && v->v[0].len == strlen(r->map->source) &&
+		!strncasecmp(v->v[0].data, r->map->source, v->v[0].len);
+}
+
 /* The account has a value that another row looks for. */
 static int hit(struct sync_run *r, size_t rule, size_t index, size_t own,
 	const struct sync_account *a, struct sync_account **kept)
@@ -90,7 +96,8 @@ static int hit(struct sync_run *r, size_t rule, size_t index, size_t own,
 		*twice = 2;
 	if (row == own)
 		return 0;
-	if (a->attr[SYNC_N_KEY].n || a->attr[SYNC_N_SOURCE].n) {
+	const struct sync_values *source = &a->attr[SYNC_N_SOURCE];
+	if (a->attr[SYNC_N_KEY].n || (source->n && !is_source(r, source))) {
 		struct sync_row *of = &r->rows->row[row];
 		if (!of->conflict && !(of->conflict = strdup(a->dn)))
 			return PROV_ENOMEM;
@@ -178,12 +185,6 @@ static int note_taken(struct sync_run *r, const struct sync_account *a)
 		free(text);
 	}
 	return rc;
-}
-
-static bool is_source(const struct sync_run *r, const struct sync_values *v)
-{
-	return v->n && v->v[0].len == strlen(r->map->source) &&
-		!strncasecmp(v->v[0].data, r->map->source, v->v[0].len);
 }
 
 int sync_run_see(struct sync_run *r, const struct sync_account *a, struct prov_arena *scratch,
@@ -286,7 +287,9 @@ static int join(struct sync_run *r, size_t i, struct prov_strmap *places, struct
 	int rc = sync_rows_wish(r->rows, i, arena, &w, err);
 	if (rc)
 		return rc;
+	row->away = w.said == SYNC_AWAY;
 	if (sync_wish_gone(&w, r->now)) {
+		row->left = 1;
 		r->gone++;
 		return 0;
 	}
@@ -306,7 +309,8 @@ static int join(struct sync_run *r, size_t i, struct prov_strmap *places, struct
 	rc = sync_diff_joiner(r->map, &w, &place, r->now, arena, &c, err);
 	if (rc)
 		return rc;
-	char *folded = prov_fold_dn(c.dn, strlen(c.dn));
+	/* as a text will do: both were made of the same mapping */
+	char *folded = prov_fold_text(c.dn, strlen(c.dn));
 	char *name = r->taken ? prov_fold_text(place.value.data, place.value.len) : NULL;
 	rc = folded ? prov_strmap_add(places, folded, &index, &fresh) : PROV_ENOMEM;
 	if (!rc && r->taken)
@@ -327,18 +331,21 @@ static int join(struct sync_run *r, size_t i, struct prov_strmap *places, struct
 static int add_joiners(struct sync_run *r, struct prov_error *err)
 {
 	struct prov_strmap *places = NULL;
+	struct prov_arena scratch = PROV_ARENA_INIT;
 	int rc = prov_strmap_new(&places);
 	for (size_t i = 0; !rc && i < r->rows->n; i++) {
 		struct sync_row *row = &r->rows->row[i];
-		struct prov_arena scratch = PROV_ARENA_INIT;
 		if (!row->found && !row->bad && row->conflict)
 			dispute(r, i,
 				"a value to match by is that of an account with another key: ",
 				row->conflict, NULL);
 		else if (!row->found && !row->bad)
 			rc = join(r, i, places, &scratch, err);
-		prov_arena_dispose(&scratch);
+		/* seldom: a block freed for each row leaves a hole beside what is kept of it */
+		if (i % 256 == 255)
+			prov_arena_dispose(&scratch);
 	}
+	prov_arena_dispose(&scratch);
 	prov_strmap_free(&places);
 	return rc;
 }

@@ -114,7 +114,8 @@ int sync_run_diff(struct sync_run *r, size_t i, const struct sync_account *a,
 	if (held && sync_run_note(r, row->line, "%s: %s (--reactivate does it)", a->dn, held))
 		return nomem(err);
 	row->left |= sync_wish_gone(&w, r->now);
-	row->away = w.said == SYNC_AWAY;
+	/* not when somebody else had suspended it before: then that is not the feed's to lift */
+	row->away = w.said == SYNC_AWAY && (c.kind != SYNC_MOVER || said(r, i, "away"));
 	return sync_change_empty(&c) ? 0 : sync_run_push(r, &c, i, err);
 }
 

@@ -71,9 +71,11 @@ int sync_state_open(const char *path, const char *source, bool lock, struct sync
 {
 	struct sync_state *s = calloc(1, sizeof(*s));
 	int rc = 0;
-	if (s)
-		s->lock = -1;
-	if (!s || !(s->path = strdup(path)))
+	*out = NULL;
+	if (!s)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	s->lock = -1;
+	if (!(s->path = strdup(path)))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
 	if (!rc && lock)
 		rc = take_lock(s, err);

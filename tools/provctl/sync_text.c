@@ -60,9 +60,10 @@ int sync_text_open(const char *path, const char *encoding, struct sync_text **ou
 	*out = NULL;
 	if (encoding && (!strcasecmp(encoding, "UTF-8") || !strcasecmp(encoding, "UTF8")))
 		encoding = NULL;
-	if (t)
-		t->conv = (iconv_t)-1;
-	if (!t || !(t->path = strdup(path)))
+	if (!t)
+		return prov_error_set(err, PROV_ENOMEM, "no memory");
+	t->conv = (iconv_t)-1;
+	if (!(t->path = strdup(path)))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
 	else if (!(t->in = fopen(path, "re")))
 		rc = prov_error_set(err, PROV_EIO, "%s: %s", path, strerror(errno));
