@@ -444,10 +444,21 @@ def many(s):
 def test_more_leavers_than_the_threshold_are_refused(s, many):
     for i in range(6):
         many.change(f"n{i}", status="left" if i % 2 else "away")
-    many.refused("6 leavers and suspensions of 60 accounts", "--max-leavers")
+    many.refused("6 leavers, suspensions and ends within a week of 60 accounts", "--max-leavers")
     many.refused("more than 2", args=("--max-leavers", "2"))
     r = many.apply("--max-leavers", "10%")
     assert r["leavers"] == 3 and r["suspended"] == 3 and r["applied"]["done"] == 6
+
+
+def test_ends_that_come_soon_count_as_leavers_for_the_threshold(s, many):
+    for i in range(8):
+        many.change(f"n{i}", end=date(2) if i < 6 else date(60))
+    r = many.refused("6 leavers, suspensions and ends within a week")
+    assert sum(c.get("ends_soon", False) for c in r.changes) == 6
+    assert many.apply("--max-leavers", "6")["movers"] == 8
+    for i in range(8):
+        many.change(f"n{i}", end=date(3))  # later than it was for six: no danger in that
+    assert sum(c.get("ends_soon", False) for c in many.apply().changes) == 2
 
 
 def test_missing_rows_count_as_leavers_for_the_threshold(s, many):
@@ -465,6 +476,18 @@ def test_more_changes_or_joiners_than_the_threshold_are_refused(s, many):
         many.rows[f"x{i}"] = row(f"x{i}", "Joe", f"Xo{i}", mail="")
     many.refused("60 joiners", "--max-joiners")
     assert many.apply("--max-joiners", "100%")["joiners"] == 60
+
+
+def test_a_first_run_that_matches_nobody_does_not_double_everybody(s):
+    co = Company(s)
+    for i in range(60):
+        s.account(f"old{i}", mail=f"old{i}@example.com")
+        co.put(f"n{i}", "Ann", f"No{i}", mail=f"o{i}@example.com")
+    co.refused("60 joiners beside accounts that no row matches", "--max-joiners")
+    for i in range(60):
+        co.change(f"n{i}", mail=f"old{i}@example.com")
+    r = co.apply()
+    assert r["joiners"] == 0 and r["movers"] == 60
 
 
 def test_a_feed_that_shrank_is_refused(s, many):
@@ -789,6 +812,19 @@ def test_a_feed_from_another_directory(s, make_slapd):
     assert s.provctl_json(*args, check=0)[-1]["summary"]["unchanged"] == 2
     other.stop()
     s.provctl(*args, "--apply", check=2)
+
+
+def test_a_search_that_the_other_server_cuts_short_is_no_feed(s, make_slapd):
+    other = make_slapd(provision=None, globals=[("sizelimit", "olcSizeLimit", "1")])
+    for uid, nr in (("zoe", "7"), ("max", "8")):
+        other.account(uid, employeeNumber=nr)
+    who = other.account("reader")
+    (other.dir / "pw").write_text("reader-pw")
+    (other.dir / "pw").chmod(0o600)
+    (s.dir / "x.map").write_text(LDIF_MAP)
+    done = s.provctl("sync", "--feed", f"{other.uri}/{PEOPLE}??one?(employeeNumber=*)", "--map", s.dir / "x.map", "--apply",
+                     "--feed-bind-dn", who, "--feed-password-file", other.dir / "pw", check=2)
+    assert "limit" in done.stderr and s.person("zoe") is None
 
 
 def test_a_feed_from_another_subtree_of_the_same_directory(s):

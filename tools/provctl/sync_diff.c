@@ -10,6 +10,7 @@
 #include "timefmt.h"
 
 enum { EXTRA_MODS = 8 }; /* beyond targets and classes: source, key, state, times ... */
+enum { SOON = 7 * 86400 };
 
 static bool first_is(const struct sync_values *v, const char *text)
 {
@@ -271,6 +272,9 @@ int sync_diff_account(const struct sync_map *map, const struct prov_val *cell,
 		rc = settle_time(c, "provEndTime", &a->attr[SYNC_N_END], w->ends, w->end, arena);
 	if (rc)
 		return prov_error_set(err, rc, "no memory");
+	int64_t end;
+	c->ends_soon = map->end && w->ends && w->end <= when->now + SOON &&
+		(!time_of(&a->attr[SYNC_N_END], &end) || w->end < end);
 	settle_targets(map, w, a, c);
 	return settle_place(map, cell, a, arena, c, err);
 }

@@ -44,6 +44,7 @@ enum sync_outcome { SYNC_PENDING, SYNC_RENAMED, SYNC_DONE, SYNC_FAILED };
 struct sync_change {
 	enum sync_kind kind;
 	bool adopts, missing, later; /* had no key; has no row; begins in the future */
+	bool ends_soon;              /* within a week, and that is new */
 	size_t row, line;            /* SYNC_NO_ROW and 0 for one that is missing */
 	const char *key;
 	const char *dn;                   /* as it is, or as it will be for a joiner */

@@ -68,14 +68,14 @@ static size_t most(const struct sync_limit *l, size_t of)
 	return l->share && n < l->least ? l->least : n;
 }
 
-static void check(struct sync_run *r, const char *what, const char *option, size_t n,
+static void check(struct sync_run *r, const char *what, const char *option, size_t n, size_t of,
 	const struct sync_limit *l)
 {
-	size_t limit = most(l, r->known);
+	size_t limit = most(l, of);
 	if (n <= limit)
 		return;
 	sync_problem_add(&r->refused, 0, "%zu %s of %zu accounts, more than %zu (%s %u%s)", n, what,
-		r->known, limit, option, l->n, l->share ? "%" : "");
+		of, limit, option, l->n, l->share ? "%" : "");
 }
 
 void sync_guard_changes(struct sync_run *r, const struct sync_guards *g)
@@ -85,12 +85,18 @@ void sync_guard_changes(struct sync_run *r, const struct sync_guards *g)
 	if (r->bad.n > g->skip_bad)
 		sync_problem_add(&r->refused, 0, "%zu rows that are wrong or disputed%s", r->bad.n,
 			g->skip_bad ? ", more than --skip-bad lets through" : "");
-	check(r, "leavers and suspensions", "--max-leavers", leavers, &g->leavers);
+	/* an end date that is wrong ends an account as well as a status, only later */
+	check(r, "leavers, suspensions and ends within a week", "--max-leavers",
+		leavers + r->ending, r->known, &g->leavers);
 	/* the first run has nothing to compare with; one that was cut off is still the first */
 	bool first = r->state && r->state->known && !r->state->complete ? !r->state->accounts
 									: !r->known;
 	if (!first) {
-		check(r, "changes", "--max-changes", changes, &g->changes);
-		check(r, "joiners", "--max-joiners", r->count[SYNC_JOINER], &g->joiners);
+		check(r, "changes", "--max-changes", changes, r->known, &g->changes);
+		check(r, "joiners", "--max-joiners", r->count[SYNC_JOINER], r->known, &g->joiners);
+	} else if (r->keyless > r->count[SYNC_MOVER]) {
+		/* people who are there, and whom no row adopts, would all come once more */
+		check(r, "joiners beside accounts that no row matches, in a directory",
+			"--max-joiners", r->count[SYNC_JOINER], r->keyless, &g->joiners);
 	}
 }

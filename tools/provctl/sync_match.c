@@ -198,6 +198,7 @@ int sync_run_see(struct sync_run *r, const struct sync_account *a, struct prov_a
 		if (rc)
 			return rc;
 	}
+	r->keyless += !a->attr[SYNC_N_KEY].n && !a->attr[SYNC_N_SOURCE].n && !sync_account_over(a);
 	return match(r, a, own) ? nomem(err) : 0;
 }
 

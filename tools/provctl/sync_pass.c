@@ -286,8 +286,10 @@ int sync_run_finish(struct sync_run *r, struct prov_error *err)
 	for (size_t i = 0; !rc && i < r->nmissing; i++)
 		if (!r->missing[i].over)
 			rc = judge_missing(r, &r->missing[i], err);
-	for (size_t i = 0; i < r->nchange; i++)
+	for (size_t i = 0; i < r->nchange; i++) {
 		r->count[r->change[i].kind]++;
+		r->ending += r->change[i].kind == SYNC_MOVER && r->change[i].ends_soon;
+	}
 	for (size_t i = 0; i < r->rows->n; i++)
 		r->unchanged += r->rows->row[i].found && !r->rows->row[i].change;
 	return rc;

@@ -58,8 +58,8 @@ static void print_mod(const struct sync_mod *m)
 
 static void print_change(const struct sync_run *r, const struct sync_change *c)
 {
-	printf("%s%s%s  ", sync_kind_name(c->kind), c->adopts ? ", adopted" : "",
-		c->later ? ", later" : "");
+	printf("%s%s%s%s  ", sync_kind_name(c->kind), c->adopts ? ", adopted" : "",
+		c->later ? ", later" : "", c->ends_soon ? ", ends soon" : "");
 	put_text(stdout, c->dn);
 	fputs("  (", stdout);
 	if (c->missing)
@@ -152,6 +152,8 @@ static json_t *change_json(const struct sync_run *r, const struct sync_change *c
 		json_object_set_new(o, "adopts", json_true());
 	if (c->later)
 		json_object_set_new(o, "later", json_true());
+	if (c->ends_soon)
+		json_object_set_new(o, "ends_soon", json_true());
 	if (c->new_rdn)
 		json_object_set_new(o, "rdn", json_string(c->new_rdn));
 	if (c->new_parent)

@@ -59,14 +59,15 @@ struct sync_run {
 	struct sync_problems broken, bad, refused;
 	struct prov_strmap *taken; /* {unique}: values of the naming attribute, folded */
 	struct prov_strmap *missing_key;
-	size_t known; /* accounts of the source that are not over */
+	size_t known;   /* accounts of the source that are not over */
+	size_t keyless; /* accounts of no source, the same */
 	size_t ncandidate, nmissing, nchange, nnote;
 	struct sync_candidate *candidate;
 	struct sync_missing *missing;
 	struct sync_change *change;
 	struct sync_note *note;
 	/* for the report */
-	size_t unchanged, gone, count[SYNC_NKIND];
+	size_t unchanged, gone, ending, count[SYNC_NKIND]; /* ending: movers who end soon */
 	size_t done, failed;
 };
 
