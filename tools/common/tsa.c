@@ -45,7 +45,7 @@ static int failed(struct prov_error *err, int code, const char *what)
 	return rc;
 }
 
-static TS_REQ *request(const unsigned char hash[TSA_HASH])
+static TS_REQ *request(const unsigned char hash[PROV_SHA256_BYTES])
 {
 	TS_REQ *req = TS_REQ_new();
 	TS_MSG_IMPRINT *imprint = TS_MSG_IMPRINT_new();
@@ -58,7 +58,7 @@ static TS_REQ *request(const unsigned char hash[TSA_HASH])
 		TS_REQ_set_version(req, 1) == 1 &&
 		X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) == 1 &&
 		TS_MSG_IMPRINT_set_algo(imprint, algorithm) == 1 &&
-		TS_MSG_IMPRINT_set_msg(imprint, (unsigned char *)hash, TSA_HASH) == 1 &&
+		TS_MSG_IMPRINT_set_msg(imprint, (unsigned char *)hash, PROV_SHA256_BYTES) == 1 &&
 		TS_REQ_set_msg_imprint(req, imprint) == 1 && TS_REQ_set_nonce(req, nonce) == 1 &&
 		TS_REQ_set_cert_req(req, 1) == 1;
 	TS_MSG_IMPRINT_free(imprint);
@@ -138,7 +138,7 @@ static int answers(TS_REQ *req, const struct answer *a, struct prov_error *err)
 	return rc;
 }
 
-int tsa_ask(const char *url, const char *ca, const unsigned char hash[TSA_HASH],
+int prov_tsa_ask(const char *url, const char *ca, const unsigned char hash[PROV_SHA256_BYTES],
 	unsigned char **out, size_t *len, struct prov_error *err)
 {
 	struct answer a = { 0 };
@@ -180,13 +180,13 @@ static int time_of(TS_RESP *r, int64_t *secs)
 	return ok ? 0 : -1;
 }
 
-int tsa_verify(const unsigned char *der, size_t len, const unsigned char hash[TSA_HASH],
+int prov_tsa_verify(const unsigned char *der, size_t len, const unsigned char hash[PROV_SHA256_BYTES],
 	const char *ca, int64_t *secs, struct prov_error *err)
 {
 	TS_RESP *resp = decode(der, len);
 	TS_VERIFY_CTX *ctx = resp ? TS_VERIFY_CTX_new() : NULL;
 	X509_STORE *store = ctx ? store_of(ca, err) : NULL;
-	unsigned char *copy = store ? OPENSSL_memdup(hash, TSA_HASH) : NULL;
+	unsigned char *copy = store ? OPENSSL_memdup(hash, PROV_SHA256_BYTES) : NULL;
 	int rc = 0;
 	if (!resp) {
 		rc = failed(err, PROV_ECORRUPT, "no timestamp");
@@ -195,7 +195,7 @@ int tsa_verify(const unsigned char *der, size_t len, const unsigned char hash[TS
 		rc = err->text[0] ? err->code : prov_error_set(err, PROV_ENOMEM, "no memory");
 	} else {
 		TS_VERIFY_CTX_set_store(ctx, store); /* both are the context's from here on */
-		TS_VERIFY_CTX_set_imprint(ctx, copy, TSA_HASH);
+		TS_VERIFY_CTX_set_imprint(ctx, copy, PROV_SHA256_BYTES);
 		TS_VERIFY_CTX_set_flags(ctx, TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_SIGNATURE);
 		if (TS_RESP_verify_response(ctx, resp) != 1)
 			rc = failed(err, PROV_ECORRUPT, "the timestamp does not hold");

@@ -4,23 +4,22 @@
  * Owns: the request with a nonce, HTTP (libcurl), the checks (OpenSSL). Texts of errors
  * say what was wrong with the answer. Nothing is written to disk here.
  */
-#ifndef PROV_CTL_TSA_H
-#define PROV_CTL_TSA_H
+#ifndef PROV_TSA_H
+#define PROV_TSA_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sha256.h"
 #include "error.h"
-
-#define TSA_HASH 32 /* SHA-256 */
 
 /*
  * Ask the authority at url for a timestamp of this SHA-256 hash. *out: the TimeStampResp in DER,
  * free(). The answer is checked against the question (status, hash, nonce); its
- * signature only by tsa_verify(). ca: PEM of authorities for https; NULL: the system's.
+ * signature only by prov_tsa_verify(). ca: PEM of authorities for https; NULL: the system's.
  * PROV_EBUSY: the server is away; PROV_EIO, PROV_EREFUSED: what it said.
  */
-int tsa_ask(const char *url, const char *ca, const unsigned char hash[TSA_HASH],
+int prov_tsa_ask(const char *url, const char *ca, const unsigned char hash[PROV_SHA256_BYTES],
 	unsigned char **out, size_t *len, struct prov_error *err);
 
 /*
@@ -28,7 +27,7 @@ int tsa_ask(const char *url, const char *ca, const unsigned char hash[TSA_HASH],
  * 2.4.2; the signer must have the extended key usage timeStamping)? *secs: its time, UTC.
  * PROV_ECORRUPT with a text when it does not.
  */
-int tsa_verify(const unsigned char *resp, size_t len, const unsigned char hash[TSA_HASH],
+int prov_tsa_verify(const unsigned char *resp, size_t len, const unsigned char hash[PROV_SHA256_BYTES],
 	const char *ca, int64_t *secs, struct prov_error *err);
 
 #endif

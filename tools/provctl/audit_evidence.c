@@ -469,7 +469,7 @@ static int note(struct evidence *e, bool bad, const char *fmt, ...)
 static int note_checkpoint(struct evidence *e)
 {
 	struct prov_kv_cursor *c = NULL;
-	struct prov_val k, v;
+	struct prov_val k = { NULL, 0 }, v = { NULL, 0 };
 	int rc = prov_kv_cursor_open(e->t->txn, PROV_T_CHECKPOINT, &c);
 	if (!rc)
 		rc = prov_kv_cursor_last(c, &k, &v);

@@ -29,7 +29,7 @@ static char *folder_of(const struct audit_trail *t)
 	return asprintf(&path, "%s/timestamps", t->path) < 0 ? NULL : path;
 }
 
-static int newest(struct audit_trail *t, uint64_t *seq, unsigned char hash[TSA_HASH],
+static int newest(struct audit_trail *t, uint64_t *seq, unsigned char hash[PROV_SHA256_BYTES],
 	struct prov_error *err)
 {
 	struct prov_kv_cursor *c = NULL;
@@ -89,7 +89,7 @@ int audit_stamp(struct ctl *c, int argc, char **argv)
 {
 	struct prov_error err = { 0 };
 	struct audit_trail t = { 0 };
-	unsigned char hash[TSA_HASH], *der = NULL;
+	unsigned char hash[PROV_SHA256], *der = NULL;
 	char *folder = NULL;
 	uint64_t seq = 0;
 	int64_t secs = 0;
@@ -105,8 +105,8 @@ int audit_stamp(struct ctl *c, int argc, char **argv)
 	if (!folder)
 		st = ctl_nomem();
 	else if (newest(&t, &seq, hash, &err) ||
-		tsa_ask(audit_arg.tsa, audit_arg.ca, hash, &der, &len, &err) ||
-		tsa_verify(der, len, hash, audit_arg.tsa_ca, &secs, &err) ||
+		prov_tsa_ask(audit_arg.tsa, audit_arg.ca, hash, &der, &len, &err) ||
+		prov_tsa_verify(der, len, hash, audit_arg.tsa_ca, &secs, &err) ||
 		keep(folder, seq, der, len, &err))
 		st = ctl_fail(&err);
 	else
@@ -140,7 +140,7 @@ struct stamped {
 static int check(struct stamped *s, uint64_t seq, const char *path, struct prov_error *err)
 {
 	static unsigned char der[256 * 1024];
-	unsigned char be[8], hash[TSA_HASH];
+	unsigned char be[8], hash[PROV_SHA256];
 	struct prov_val v;
 	int64_t secs;
 	size_t len;
@@ -151,7 +151,7 @@ static int check(struct stamped *s, uint64_t seq, const char *path, struct prov_
 	if (read_file(path, der, sizeof(der), &len))
 		return prov_error_set(err, PROV_ECORRUPT, "cannot be read");
 	prov_sha256(v.data, v.len, hash);
-	int rc = tsa_verify(der, len, hash, audit_arg.tsa_ca, &secs, err);
+	int rc = prov_tsa_verify(der, len, hash, audit_arg.tsa_ca, &secs, err);
 	if (!rc && seq > s->last) {
 		s->last = seq;
 		s->last_time = secs;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "audit_match.h"
 #include "fold.h"
@@ -209,13 +210,19 @@ static int take_state(struct replay_account *a, uint64_t seq, const json_t *r)
 	return rc;
 }
 
+/* The overlay's own mark of a rename, which its record lists. */
+static bool is_stamp(const char *name)
+{
+	return !strncasecmp(name, "provChange", 10);
+}
+
 static int take_attrs(struct replay_account *a, uint64_t seq, const json_t *r)
 {
 	size_t i;
 	json_t *v;
 	json_array_foreach(json_object_get(r, "attributes"), i, v)
 	{
-		if (json_is_string(v) &&
+		if (json_is_string(v) && !is_stamp(json_string_value(v)) &&
 			json_object_set_new(a->attrs, json_string_value(v),
 				replay_item(NULL, NULL, seq, r, NULL)))
 			return PROV_ENOMEM;
