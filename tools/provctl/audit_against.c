@@ -289,6 +289,7 @@ static int by_kind(const void *x, const void *y)
 
 static int print_json(const struct against *a)
 {
+	size_t found = a->n + a->more;
 	int rc = 0;
 	for (size_t i = 0; !rc && i < a->n; i++) {
 		const struct suspect *p = &a->suspect[i];
@@ -299,10 +300,10 @@ static int print_json(const struct against *a)
 	}
 	if (!rc)
 		rc = prov_json_line_take(stdout,
-			json_pack("{s:s,s:b,s:I,s:I,s:I,s:I}", "against", "ldap", "ok",
-				!(a->n + a->more), "agree", (json_int_t)a->agree, "before",
-				(json_int_t)a->before, "elsewhere", (json_int_t)a->elsewhere,
-				"findings", (json_int_t)(a->n + a->more)));
+			json_pack("{s:s,s:b,s:I,s:I,s:I,s:I}", "against", "ldap", "ok", !found,
+				"agree", (json_int_t)a->agree, "before", (json_int_t)a->before,
+				"elsewhere", (json_int_t)a->elsewhere, "findings",
+				(json_int_t)found));
 	return rc;
 }
 

@@ -231,7 +231,7 @@ int audit_at(struct ctl *c, int argc, char **argv)
 	struct audit_trail t = { 0 };
 	struct replay_find f = { 0 };
 	int64_t at = 0;
-	char when[PROV_TIME_TEXT];
+	char when[PROV_TIME_TEXT] = "";
 	if (argc != 2)
 		return prov_options_misuse(&c->opt, "audit at: want TIME and DN (or uid)");
 	int st = moment(c, argv[0], &at, when);
@@ -327,7 +327,7 @@ int audit_who(struct ctl *c, int argc, char **argv)
 	struct audit_trail t = { 0 };
 	struct replay_group g = { 0 };
 	int64_t at = 0;
-	char when[PROV_TIME_TEXT];
+	char when[PROV_TIME_TEXT] = "";
 	if (argc != 2 || !strchr(argv[1], '='))
 		return prov_options_misuse(&c->opt, "audit who: want TIME and the group's DN");
 	int st = moment(c, argv[0], &at, when);
