@@ -12,12 +12,15 @@
 #include "audit.h"
 #include "jsonout.h"
 #include "replay.h"
+#include "replay_skip.h"
 #include "table.h"
 #include "timefmt.h"
 
-/* One walk: `see` gets the records up to `upto` (0: all), decoded. */
+/* One walk: `see` gets the records up to `upto` (0: all), decoded, unless `skip` deals with them. */
 struct pass {
 	int (*see)(void *ctx, uint64_t seq, const json_t *r);
+	bool (*skip)(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text);
+	const struct replay_skip *words;
 	void *ctx;
 	uint64_t upto;
 };
@@ -27,6 +30,8 @@ static int see_text(void *ctx, uint64_t seq, struct prov_val text)
 	struct pass *p = ctx;
 	if (p->upto && seq > p->upto)
 		return 1;
+	if (p->skip(p->ctx, p->words, seq, text))
+		return 0;
 	json_t *r = json_loadb(text.data, text.len, 0, NULL);
 	if (!r)
 		r = json_object(); /* has no op: the replay says that it cannot be read */
@@ -35,10 +40,8 @@ static int see_text(void *ctx, uint64_t seq, struct prov_val text)
 	return rc;
 }
 
-static int walk(struct audit_trail *t, uint64_t upto,
-	int (*see)(void *ctx, uint64_t seq, const json_t *r), void *ctx, struct prov_error *err)
+static int walk(struct audit_trail *t, struct pass p, struct prov_error *err)
 {
-	struct pass p = { see, ctx, upto };
 	int rc = prov_trail_walk(t->txn, 1, see_text, &p, err);
 	return rc < 0 ? rc : 0;
 }
@@ -48,15 +51,57 @@ static int find_account(void *ctx, uint64_t seq, const json_t *r)
 	return replay_find_see(ctx, seq, r);
 }
 
+static bool skip_find(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text)
+{
+	struct replay_find *f = ctx;
+	const char *uuid;
+	json_t *v;
+	int64_t usec;
+	bool write;
+	if (replay_skip_named(s, text) || !replay_skip_time(text, &write, &usec))
+		return false;
+	json_object_foreach(f->now, uuid, v)
+	{
+		if (replay_skip_has(text, uuid))
+			return false;
+	}
+	return !write || !replay_find_pass(f, seq, usec);
+}
+
 static int learn_names(void *ctx, uint64_t seq, const json_t *r)
 {
 	(void)seq;
 	return replay_account_learn(ctx, r);
 }
 
+static bool skip_learn(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text)
+{
+	const struct replay_account *a = ctx;
+	(void)s;
+	(void)seq;
+	return !replay_skip_has(text, a->uuid);
+}
+
 static int see_account(void *ctx, uint64_t seq, const json_t *r)
 {
 	return replay_account_see(ctx, seq, r);
+}
+
+static bool skip_account(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text)
+{
+	const struct replay_account *a = ctx;
+	const char *key;
+	json_t *name;
+	(void)seq;
+	if (replay_skip_groups(text) || replay_skip_named(s, text))
+		return false;
+	json_object_foreach(a->names, key, name)
+	{
+		const char *owner = audit_text(name, "owner");
+		if (*owner && replay_skip_has(text, owner))
+			return false;
+	}
+	return true;
 }
 
 /* What is true of every answer. */
@@ -200,18 +245,29 @@ static int replay(struct ctl *c, struct audit_trail *t, const struct replay_find
 {
 	struct prov_error err = { 0 };
 	struct replay_account a;
+	struct replay_skip words = { 0 };
+	const char *name;
+	json_t *v;
 	int rc = replay_account_init(&a, uuid), st;
 	if (!rc)
-		rc = walk(t, f->cut, learn_names, &a, &err);
+		rc = walk(t, (struct pass){ learn_names, skip_learn, &words, &a, f->cut }, &err);
+	if (!rc)
+		rc = replay_skip_add(&words, uuid);
+	json_object_foreach(a.names, name, v)
+	{
+		if (!rc)
+			rc = replay_skip_add(&words, name);
+	}
 	if (!rc)
 		rc = note_place(a.notes, &a.certain, f->jumped);
 	if (!rc)
-		rc = walk(t, f->cut, see_account, &a, &err);
+		rc = walk(t, (struct pass){ see_account, skip_account, &words, &a, f->cut }, &err);
 	if (rc)
 		st = err.text[0] ? ctl_fail(&err) : ctl_nomem();
 	else
 		st = c->json ? account_json(&a, at) : print_account(&a, at);
 	replay_account_dispose(&a);
+	replay_skip_dispose(&words);
 	return st;
 }
 
@@ -230,6 +286,7 @@ int audit_at(struct ctl *c, int argc, char **argv)
 	struct prov_error err = { 0 };
 	struct audit_trail t = { 0 };
 	struct replay_find f = { 0 };
+	struct replay_skip words = { 0 };
 	int64_t at = 0;
 	char when[PROV_TIME_TEXT] = "";
 	if (argc != 2)
@@ -240,7 +297,10 @@ int audit_at(struct ctl *c, int argc, char **argv)
 	if (!st) {
 		int rc = replay_find_init(&f, argv[1], at);
 		if (!rc)
-			rc = walk(&t, 0, find_account, &f, &err);
+			rc = replay_skip_add(&words, f.key);
+		if (!rc)
+			rc = walk(&t, (struct pass){ find_account, skip_find, &words, &f, 0 },
+				&err);
 		if (rc)
 			st = err.text[0] ? ctl_fail(&err) : ctl_nomem();
 		else if (json_object_size(f.owner) > 1)
@@ -253,6 +313,7 @@ int audit_at(struct ctl *c, int argc, char **argv)
 				when);
 	}
 	replay_find_dispose(&f);
+	replay_skip_dispose(&words);
 	audit_trail_close(&t);
 	return st;
 }
@@ -262,15 +323,68 @@ static int find_group(void *ctx, uint64_t seq, const json_t *r)
 	return replay_group_find(ctx, seq, r);
 }
 
-static int see_group(void *ctx, uint64_t seq, const json_t *r)
+static bool skip_rename(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text)
 {
-	return replay_group_see(ctx, seq, r);
+	int64_t usec;
+	bool write;
+	(void)s;
+	if (replay_skip_has(text, "\"newDn\":") || !replay_skip_time(text, &write, &usec))
+		return false;
+	if (write)
+		replay_group_pass(ctx, seq, usec);
+	return true;
 }
 
 static int learn_uids(void *ctx, uint64_t seq, const json_t *r)
 {
 	(void)seq;
 	return replay_group_learn(ctx, r);
+}
+
+static bool skip_no_members(void *ctx, const struct replay_skip *s, uint64_t seq,
+	struct prov_val text)
+{
+	(void)ctx;
+	(void)s;
+	(void)seq;
+	return !replay_skip_has(text, "\"members\":");
+}
+
+static int see_group(void *ctx, uint64_t seq, const json_t *r)
+{
+	return replay_group_see(ctx, seq, r);
+}
+
+/* Members by uid need every account's records: who has the uid. */
+static bool skip_group(void *ctx, const struct replay_skip *s, uint64_t seq, struct prov_val text)
+{
+	const struct replay_group *g = ctx;
+	(void)seq;
+	return !json_object_size(g->uids) && !replay_skip_groups(text) &&
+		!replay_skip_named(s, text);
+}
+
+static int replay_members(struct audit_trail *t, struct replay_group *g, struct replay_skip *words,
+	struct prov_error *err)
+{
+	size_t i;
+	json_t *row;
+	int rc = walk(t, (struct pass){ find_group, skip_rename, words, g, 0 }, err);
+	if (!rc)
+		rc = replay_group_named(g);
+	json_array_foreach(g->names, i, row)
+	{
+		if (!rc)
+			rc = replay_skip_add(words, json_string_value(json_array_get(row, 1)));
+	}
+	if (!rc)
+		rc = note_place(g->notes, &g->certain, g->jumped);
+	if (!rc && g->cut)
+		rc = walk(t, (struct pass){ learn_uids, skip_no_members, words, g, g->cut }, err);
+	if (!rc && g->cut)
+		rc = walk(t, (struct pass){ see_group, skip_group, words, g, g->cut }, err);
+	replay_group_finish(g);
+	return rc;
 }
 
 static int print_group(const struct replay_group *g, const char *dn, const char *at)
@@ -326,6 +440,7 @@ int audit_who(struct ctl *c, int argc, char **argv)
 	struct prov_error err = { 0 };
 	struct audit_trail t = { 0 };
 	struct replay_group g = { 0 };
+	struct replay_skip words = { 0 };
 	int64_t at = 0;
 	char when[PROV_TIME_TEXT] = "";
 	if (argc != 2 || !strchr(argv[1], '='))
@@ -336,22 +451,14 @@ int audit_who(struct ctl *c, int argc, char **argv)
 	if (!st) {
 		int rc = replay_group_init(&g, argv[1], at);
 		if (!rc)
-			rc = walk(&t, 0, find_group, &g, &err);
-		if (!rc)
-			rc = replay_group_named(&g);
-		if (!rc)
-			rc = note_place(g.notes, &g.certain, g.jumped);
-		if (!rc && g.cut)
-			rc = walk(&t, g.cut, learn_uids, &g, &err);
-		if (!rc && g.cut)
-			rc = walk(&t, g.cut, see_group, &g, &err);
-		replay_group_finish(&g);
+			rc = replay_members(&t, &g, &words, &err);
 		if (rc)
 			st = err.text[0] ? ctl_fail(&err) : ctl_nomem();
 		else
 			st = answer(c, &g, argv[1], when);
 	}
 	replay_group_dispose(&g);
+	replay_skip_dispose(&words);
 	audit_trail_close(&t);
 	return st;
 }

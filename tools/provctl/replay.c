@@ -205,16 +205,10 @@ static int see_account(struct replay_find *f, uint64_t seq, const json_t *r)
 	return rc;
 }
 
-int replay_find_see(struct replay_find *f, uint64_t seq, const json_t *r)
+int replay_find_pass(struct replay_find *f, uint64_t seq, int64_t usec)
 {
-	int64_t when;
-	if (!replay_is_write(r))
-		return 0;
-	int rc = see_account(f, seq, r);
-	if (rc || audit_usec(audit_text(r, "time"), 0, false, &when))
-		return rc;
-	if (when > f->at) {
-		if (replay_jumped(when, f->at) && !f->jumped_now)
+	if (usec > f->at) {
+		if (replay_jumped(usec, f->at) && !f->jumped_now)
 			f->jumped_now = seq;
 		return 0;
 	}
@@ -227,4 +221,15 @@ int replay_find_see(struct replay_find *f, uint64_t seq, const json_t *r)
 		f->dirty = false;
 	}
 	return f->owner ? 0 : PROV_ENOMEM;
+}
+
+int replay_find_see(struct replay_find *f, uint64_t seq, const json_t *r)
+{
+	int64_t when;
+	if (!replay_is_write(r))
+		return 0;
+	int rc = see_account(f, seq, r);
+	if (rc || audit_usec(audit_text(r, "time"), 0, false, &when))
+		return rc;
+	return replay_find_pass(f, seq, when);
 }

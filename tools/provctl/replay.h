@@ -45,6 +45,8 @@ struct replay_find {
 /* who: a DN or a uid. PROV_ENOMEM. */
 int replay_find_init(struct replay_find *f, const char *who, int64_t at);
 int replay_find_see(struct replay_find *f, uint64_t seq, const json_t *r);
+/* A write at this time that concerns nobody who is looked for. PROV_ENOMEM. */
+int replay_find_pass(struct replay_find *f, uint64_t seq, int64_t usec);
 void replay_find_dispose(struct replay_find *f);
 
 /* -- one account ----------------------------------------------------------------------------- */
@@ -85,6 +87,7 @@ struct replay_group {
 };
 int replay_group_init(struct replay_group *g, const char *dn, int64_t at);
 int replay_group_find(struct replay_group *g, uint64_t seq, const json_t *r); /* first pass */
+void replay_group_pass(struct replay_group *g, uint64_t seq, int64_t usec);   /* no rename */
 int replay_group_named(struct replay_group *g);                  /* between the passes */
 int replay_group_learn(struct replay_group *g, const json_t *r); /* second, up to the cut */
 int replay_group_see(struct replay_group *g, uint64_t seq, const json_t *r); /* third */

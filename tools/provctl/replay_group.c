@@ -54,19 +54,23 @@ static int note_rename(struct replay_group *g, uint64_t seq, const json_t *r)
 	return json_array_append_new(g->renames, row) ? PROV_ENOMEM : 0;
 }
 
+void replay_group_pass(struct replay_group *g, uint64_t seq, int64_t usec)
+{
+	if (usec <= g->at) {
+		g->cut = seq;
+		g->jumped = g->jumped_now;
+	} else if (replay_jumped(usec, g->at) && !g->jumped_now) {
+		g->jumped_now = seq;
+	}
+}
+
 int replay_group_find(struct replay_group *g, uint64_t seq, const json_t *r)
 {
 	int64_t when;
 	if (!replay_is_write(r))
 		return 0;
-	if (!audit_usec(audit_text(r, "time"), 0, false, &when)) {
-		if (when <= g->at) {
-			g->cut = seq;
-			g->jumped = g->jumped_now;
-		} else if (replay_jumped(when, g->at) && !g->jumped_now) {
-			g->jumped_now = seq;
-		}
-	}
+	if (!audit_usec(audit_text(r, "time"), 0, false, &when))
+		replay_group_pass(g, seq, when);
 	return note_rename(g, seq, r);
 }
 
