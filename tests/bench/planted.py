@@ -305,6 +305,8 @@ class Planted:
         rng = random.Random(self.seed)
         members = [[] for _ in range(self.departments)]
         names = {}
+        # written long ago: what is new to a scan comes from writers
+        old = [("entryCSN", f"{stamp(self.now - 30 * DAY)[:-1]}.000000Z#000000#000#000000")]
         with open(os.path.join(where, "company.ldif"), "w") as out:
             for dn, pairs in self.tree():
                 put(out, dn, pairs)
@@ -313,7 +315,7 @@ class Planted:
                 names[i] = a["cn"][0]
                 if member:
                     members[i % self.departments].append(self.dn(i))
-                put(out, self.dn(i), [(name, v) for name, values in a.items() for v in values])
+                put(out, self.dn(i), [(name, v) for name, values in a.items() for v in values] + old)
             for dn, a in (*self.machines(), *self.groups(members)):
                 put(out, dn, [(name, v) for name, values in a.items() for v in values])
         self.write_source(where, names)

@@ -143,6 +143,16 @@ bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n)
 char *prov_fold_name(const char *s, size_t len)
 {
 	size_t got = 0, o = 0;
+	char *quick = malloc(len + 1);
+	if (quick && prov_fold_text_quick(s, len, quick, &got)) {
+		for (size_t i = 0; i < got; i++)
+			if (isalnum((unsigned char)quick[i]))
+				quick[o++] = quick[i];
+		quick[o] = '\0';
+		return quick;
+	}
+	free(quick);
+	got = 0;
 	uint8_t *f = u8_check((const uint8_t *)s, len)
 		? NULL
 		: u8_casefold((const uint8_t *)s, len, NULL, UNINORM_NFKD, NULL, &got);

@@ -61,6 +61,7 @@ enum scan_attr {
 struct scan_attrs {
 	size_t n;
 	const char *name[SCAN_ATTRS + 1]; /* NULL-terminated: what is asked for */
+	uint8_t guess[SCAN_ATTRS];        /* which one came at this place of the last entry */
 };
 /* The attribute's number, added when it is new; SCAN_ATTRS: no room. The name is borrowed. */
 size_t scan_attr_add(struct scan_attrs *a, const char *name);
@@ -68,9 +69,10 @@ size_t scan_attr_add(struct scan_attrs *a, const char *name);
 /* Points into the message it came from. */
 struct scan_entry {
 	struct berval dn;
+	size_t n;                  /* of val that are in use */
 	BerVarray val[SCAN_ATTRS]; /* NULL: none; ends with bv_val NULL */
 };
-int scan_entry_decode(const struct scan_attrs *a, LDAP *ld, LDAPMessage *m, struct scan_entry *e,
+int scan_entry_decode(struct scan_attrs *a, LDAP *ld, LDAPMessage *m, struct scan_entry *e,
 	struct prov_error *err);
 void scan_entry_dispose(struct scan_entry *e);
 /* First value, or NULL. */
@@ -148,7 +150,7 @@ struct scan {
 	struct findings *found;
 	uint32_t checks; /* a bit for each enum finding_check */
 	int64_t now;
-	struct scan_attrs attrs;
+	struct scan_attrs attrs, group_attrs;
 
 	char *text; /* DNs, keys and members that are needed again; 0 is no text */
 	size_t ntext, textroom;
@@ -195,6 +197,9 @@ struct scan {
 	size_t target_attr[4];
 	size_t nrequire;
 	size_t *require; /* attributes */
+	/* values of accounts that came while the scan was reading: of each target's attribute, and last
+	 * of the source's key */
+	struct prov_hashindex late[SCAN_IDS - SCAN_ID_TARGET + 1];
 
 	int64_t progress_at; /* ms; negative: nobody looks */
 };
@@ -267,6 +272,9 @@ int scan_pairs(struct scan *s, struct prov_error *err);
 int scan_source_missing(struct scan *s, struct prov_error *err);
 int scan_targets(struct scan *s, struct prov_error *err);
 int scan_outbox(struct scan *s, struct prov_error *err);
+
+/* Read accounts that were written since shortly before the scan into s->late (scan_late.c). */
+int scan_late(struct scan *s, struct prov_error *err);
 
 /* -- between them ------------------------------------------------------------------------------ */
 

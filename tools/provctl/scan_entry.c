@@ -20,36 +20,45 @@ size_t scan_attr_add(struct scan_attrs *a, const char *name)
 	return a->n++;
 }
 
-/* A server gives attributes in the same order again and again: begin behind the last one. */
-static size_t find(const struct scan_attrs *a, const struct berval *name, size_t from)
+static bool is(const struct scan_attrs *a, size_t i, const struct berval *name)
 {
-	for (size_t k = 0; k < a->n; k++) {
-		size_t i = (from + k) % a->n;
-		if (!strncasecmp(a->name[i], name->bv_val, name->bv_len) &&
-			!a->name[i][name->bv_len])
-			return i;
-	}
-	return SCAN_ATTRS; /* with an option, or nothing that was asked for */
+	return i < a->n && !strncasecmp(a->name[i], name->bv_val, name->bv_len) &&
+		!a->name[i][name->bv_len];
 }
 
-int scan_entry_decode(const struct scan_attrs *a, LDAP *ld, LDAPMessage *m, struct scan_entry *e,
+/* A server gives attributes in the same order again and again: guess what the last entry had here. */
+static size_t find(struct scan_attrs *a, const struct berval *name, size_t place)
+{
+	size_t i = 0;
+	if (place < SCAN_ATTRS && is(a, a->guess[place], name))
+		return a->guess[place];
+	while (i < a->n && !is(a, i, name))
+		i++;
+	if (i == a->n)
+		return SCAN_ATTRS; /* with an option, or nothing that was asked for */
+	if (place < SCAN_ATTRS)
+		a->guess[place] = (uint8_t)i;
+	return i;
+}
+
+int scan_entry_decode(struct scan_attrs *a, LDAP *ld, LDAPMessage *m, struct scan_entry *e,
 	struct prov_error *err)
 {
 	BerElement *ber = NULL;
 	struct berval name;
 	BerVarray vals = NULL;
-	size_t at = 0;
 	memset(e->val, 0, sizeof(e->val[0]) * a->n);
+	e->n = a->n;
 	if (ldap_get_dn_ber(ld, m, &ber, &e->dn))
 		return prov_error_set(err, PROV_EIO, "an entry that does not decode");
-	while (ldap_get_attribute_ber(ld, m, ber, &name, &vals) == LDAP_SUCCESS && name.bv_val) {
-		size_t i = find(a, &name, at);
-		if (i < SCAN_ATTRS && !e->val[i]) {
+	for (size_t place = 0;
+		ldap_get_attribute_ber(ld, m, ber, &name, &vals) == LDAP_SUCCESS && name.bv_val;
+		place++) {
+		size_t i = find(a, &name, place);
+		if (i < SCAN_ATTRS && !e->val[i])
 			e->val[i] = vals;
-			at = i + 1;
-		} else {
+		else
 			ber_memfree(vals);
-		}
 		vals = NULL;
 	}
 	ber_free(ber, 0);
@@ -58,7 +67,7 @@ int scan_entry_decode(const struct scan_attrs *a, LDAP *ld, LDAPMessage *m, stru
 
 void scan_entry_dispose(struct scan_entry *e)
 {
-	for (size_t i = 0; i < SCAN_ATTRS; i++) {
+	for (size_t i = 0; i < e->n; i++) {
 		ber_memfree(e->val[i]);
 		e->val[i] = NULL;
 	}

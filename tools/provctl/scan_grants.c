@@ -41,98 +41,138 @@ static bool granted(const struct scan_entry *e, uint64_t group, char role[512], 
 	return yes;
 }
 
-/* The group, when it has the account as a member; by the attribute that its class has. */
-static int has_member(struct scan *s, const char *group, const struct scan_entry *e, bool *yes,
-	const char **attr, struct prov_error *err)
+/* One suspicion on its way: the account as it was, whether the group has it, the account again. */
+struct look {
+	struct scan_entry e;
+	char *dn, *group, *filter, role[512];
+	const char *attr; /* how the group's class names members; NULL: there is no such group */
+	int64_t since;
+	bool wrong;
+};
+
+static int begin(struct scan *s, const struct missing *x, const struct scan_ask *q, struct look *l)
 {
-	const struct berval *uid = scan_first(e, SCAN_A_UID);
-	char *dn = ctl_filter_escape(e->dn.bv_val, e->dn.bv_len), *filter = NULL;
+	l->wrong = scan_asked(s, q, &l->e) && !scan_left(&l->e) &&
+		granted(&l->e, s->granted.hash[x->granted], l->role, &l->since);
+	if (!l->wrong)
+		return 0;
+	const struct berval *uid = scan_first(&l->e, SCAN_A_UID);
+	char *dn = ctl_filter_escape(l->e.dn.bv_val, l->e.dn.bv_len);
 	char *name = uid ? ctl_filter_escape(uid->bv_val, uid->bv_len) : strdup("");
-	int rc = dn && name &&
-			asprintf(&filter, "(|(member=%s)(uniqueMember=%s)(memberUid=%s))", dn, dn,
-				name) >= 0
+	l->group = strdup(s->text + s->granted_dn[x->granted]);
+	int rc = dn && name && l->group &&
+			asprintf(&l->filter, "(|(member=%s)(uniqueMember=%s)(memberUid=%s))", dn,
+				dn, name) >= 0
 		? 0
-		: scan_nomem(err);
-	struct scan_ask q[] = { { group, filter, LDAP_SCOPE_BASE, group_attrs, NULL },
-		{ group, NULL, LDAP_SCOPE_BASE, group_attrs, NULL } };
-	if (!rc)
-		rc = scan_ask(s, q, 2, err);
-	LDAPMessage *m = rc ? NULL : ldap_first_entry(s->ctl->ld, q[1].m);
-	*yes = !rc && ldap_first_entry(s->ctl->ld, q[0].m);
-	*attr = !m                                                                  ? NULL
-		: ctl_entry_has(s->ctl->ld, m, "objectClass", "groupOfUniqueNames") ? "uniqueMember"
-		: ctl_entry_has(s->ctl->ld, m, "objectClass", "groupOfNames")       ? "member"
-		: ctl_entry_has(s->ctl->ld, m, "objectClass", "posixGroup")         ? "memberUid"
-										    : "member";
-	scan_asked_free(q, rc ? 0 : 2);
-	free(filter);
+		: PROV_ENOMEM;
 	free(dn);
 	free(name);
 	return rc;
 }
 
-static int say(struct scan *s, const struct scan_entry *e, const char *group, const char *attr,
-	const char *role, int64_t at)
+static const char *member_attr(struct scan *s, const struct scan_ask *q)
 {
-	const struct berval *uid = scan_first(e, SCAN_A_UID);
-	const struct berval *value = attr && !strcmp(attr, "memberUid") ? uid : &e->dn;
-	char since[24];
-	return scan_say(s,
-		&(struct scan_say){ FINDING_MISSING_GRANT, e->dn.bv_val, uid ? uid->bv_val : NULL,
-			group, "add the member again, or take the role away", at,
-			attr && value
-				? prov_ldif_change(group, "add", attr, value->bv_val, value->bv_len)
-				: NULL },
-		"%s gives %s%s, and %s", role, group, scan_since(at, since),
-		attr ? "it is not a member" : "there is no such group");
+	LDAP *ld = s->ctl->ld;
+	LDAPMessage *m = ldap_first_entry(ld, q->m);
+	if (!m)
+		return NULL;
+	if (ctl_entry_has(ld, m, "objectClass", "groupOfUniqueNames"))
+		return "uniqueMember";
+	if (ctl_entry_has(ld, m, "objectClass", "groupOfNames") ||
+		!ctl_entry_has(ld, m, "objectClass", "posixGroup"))
+		return "member";
+	return "memberUid";
 }
 
-/* e: the account as it was; its answer is still there. */
-static int settle_one(struct scan *s, const struct missing *x, const struct scan_entry *e,
-	struct prov_error *err)
+static int say(struct scan *s, const struct look *l)
 {
-	struct scan_ask q = { e->dn.bv_val, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
-	struct scan_entry now = { 0 };
-	char role[512] = "", *group = strdup(s->text + s->granted_dn[x->granted]);
-	const char *attr = NULL;
-	int64_t since = 0;
-	bool member = true;
-	int rc = group ? 0 : scan_nomem(err);
-	if (!rc && !scan_left(e) && granted(e, s->granted.hash[x->granted], role, &since))
-		rc = has_member(s, group, e, &member, &attr, err);
-	if (!rc && !member)
-		rc = scan_ask(s, &q, 1, err);
-	if (!rc && !member && scan_asked(s, &q, &now) && scan_same_csn(e, &now) &&
-		say(s, e, group, attr, role, since))
-		rc = scan_nomem(err);
-	scan_entry_dispose(&now);
-	scan_asked_free(&q, 1);
-	free(group);
+	const struct scan_entry *e = &l->e;
+	const struct berval *uid = scan_first(e, SCAN_A_UID);
+	const struct berval *value = l->attr && !strcmp(l->attr, "memberUid") ? uid : &e->dn;
+	char since[24];
+	struct scan_say f = { FINDING_MISSING_GRANT, e->dn.bv_val, uid ? uid->bv_val : NULL,
+		l->group, "add the member again, or take the role away", l->since, NULL };
+	if (l->attr && value)
+		f.ldif = prov_ldif_change(l->group, "add", l->attr, value->bv_val, value->bv_len);
+	return scan_say(s, &f, "%s gives %s%s, and %s", l->role, l->group,
+		scan_since(l->since, since),
+		l->attr ? "it is not a member" : "there is no such group");
+}
+
+/* Groups of those that are wrong so far: asked with the member, and as they are. */
+static int ask_groups(struct scan *s, struct look *l, size_t n, struct prov_error *err)
+{
+	struct scan_ask q[2 * BATCH] = { 0 };
+	size_t which[BATCH], asks = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!l[i].wrong)
+			continue;
+		which[asks / 2] = i;
+		q[asks++] = (struct scan_ask){ l[i].group, l[i].filter, LDAP_SCOPE_BASE,
+			group_attrs, NULL };
+		q[asks++] =
+			(struct scan_ask){ l[i].group, NULL, LDAP_SCOPE_BASE, group_attrs, NULL };
+	}
+	int rc = scan_ask(s, q, asks, err);
+	for (size_t k = 0; !rc && k < asks; k += 2) {
+		l[which[k / 2]].wrong = !ldap_first_entry(s->ctl->ld, q[k].m);
+		l[which[k / 2]].attr = member_attr(s, &q[k + 1]);
+	}
+	scan_asked_free(q, asks);
+	return rc;
+}
+
+static int ask_again(struct scan *s, struct look *l, size_t n, struct prov_error *err)
+{
+	struct scan_ask q[BATCH] = { 0 };
+	size_t which[BATCH], asks = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!l[i].wrong)
+			continue;
+		which[asks] = i;
+		q[asks++] = (struct scan_ask){ l[i].e.dn.bv_val, NULL, LDAP_SCOPE_BASE,
+			subject_attrs, NULL };
+	}
+	int rc = scan_ask(s, q, asks, err);
+	for (size_t k = 0; !rc && k < asks; k++) {
+		struct scan_entry now = { 0 };
+		if (scan_asked(s, &q[k], &now) && scan_same_csn(&l[which[k]].e, &now) &&
+			say(s, &l[which[k]]))
+			rc = scan_nomem(err);
+		scan_entry_dispose(&now);
+	}
+	scan_asked_free(q, asks);
 	return rc;
 }
 
 static int settle(struct scan *s, const struct missing *x, size_t n, struct prov_error *err)
 {
 	struct scan_ask q[BATCH] = { 0 };
-	char *dn[BATCH] = { NULL };
-	int rc = 0;
-	for (size_t i = 0; i < n; i++) {
-		dn[i] = scan_account_dn(s, x[i].account);
-		q[i] = (struct scan_ask){ dn[i], NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
-		if (!dn[i])
+	struct look *l = calloc(BATCH, sizeof(*l));
+	int rc = l ? 0 : scan_nomem(err);
+	for (size_t i = 0; !rc && i < n; i++) {
+		l[i].dn = scan_account_dn(s, x[i].account);
+		q[i] = (struct scan_ask){ l[i].dn, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
+		if (!l[i].dn)
 			rc = scan_nomem(err);
 	}
 	if (!rc)
 		rc = scan_ask(s, q, n, err);
-	for (size_t i = 0; !rc && i < n; i++) {
-		struct scan_entry e = { 0 };
-		if (scan_asked(s, &q[i], &e))
-			rc = settle_one(s, &x[i], &e, err);
-		scan_entry_dispose(&e);
+	for (size_t i = 0; !rc && i < n; i++)
+		if (begin(s, &x[i], &q[i], &l[i]))
+			rc = scan_nomem(err);
+	if (!rc)
+		rc = ask_groups(s, l, n, err);
+	if (!rc)
+		rc = ask_again(s, l, n, err);
+	for (size_t i = 0; l && i < n; i++) {
+		scan_entry_dispose(&l[i].e);
+		free(l[i].dn);
+		free(l[i].group);
+		free(l[i].filter);
 	}
 	scan_asked_free(q, n);
-	for (size_t i = 0; i < n; i++)
-		free(dn[i]);
+	free(l);
 	return rc;
 }
 

@@ -11,8 +11,8 @@
 #include "search.h"
 
 enum { MEMBER, UNIQUE, BY_UID, GID, OWNER, SEEALSO, PAGE = 500 };
-static const struct scan_attrs group_attrs = { 6,
-	{ "member", "uniqueMember", "memberUid", "gidNumber", "owner", "seeAlso", NULL } };
+static const char *const group_attrs[] = { "member", "uniqueMember", "memberUid", "gidNumber",
+	"owner", "seeAlso", NULL };
 const char *const scan_member_attr[] = { "member", "uniqueMember", "memberUid", NULL };
 
 static int suspect(struct scan *s, enum finding_check check, uint32_t group, uint32_t account,
@@ -105,7 +105,7 @@ static int see_group(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err
 	struct scan *s = ctx;
 	struct scan_entry e = { 0 };
 	uint32_t number = 0;
-	int fresh = 0, rc = scan_entry_decode(&group_attrs, ld, m, &e, err);
+	int fresh = 0, rc = scan_entry_decode(&s->group_attrs, ld, m, &e, err);
 	if (rc)
 		return rc;
 	uint64_t self = prov_hash_dn(e.dn.bv_val, e.dn.bv_len);
@@ -129,10 +129,12 @@ int scan_groups(struct scan *s, struct prov_error *err)
 		FINDING_ID_COLLISION };
 	struct prov_pages p = { s->ctl->server.suffix,
 		"(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
-		LDAP_SCOPE_SUBTREE, group_attrs.name, PAGE };
+		LDAP_SCOPE_SUBTREE, group_attrs, PAGE };
 	bool wanted = false;
 	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
 		wanted |= scan_wants(s, needs[i]);
+	for (size_t i = 0; group_attrs[i]; i++)
+		s->group_attrs.name[s->group_attrs.n++] = group_attrs[i];
 	int rc = wanted ? prov_pages_search(s->ctl->ld, &p, see_group, s, err) : 0;
 	scan_id_sort(s, SCAN_ID_GID);
 	return rc;

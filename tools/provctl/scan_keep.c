@@ -9,9 +9,9 @@
 #include "grant.h"
 #include "scan.h"
 
-static uint64_t hash_name(const struct berval *v)
+static uint64_t hash_name(const char *text, size_t len)
 {
-	char *name = prov_fold_name(v->bv_val, v->bv_len);
+	char *name = prov_fold_name(text, len);
 	uint64_t h = name && *name ? prov_hash(name, strlen(name)) : 0;
 	free(name);
 	return h;
@@ -22,13 +22,18 @@ static uint64_t hash_person(const struct scan_entry *e, size_t with)
 {
 	const struct berval *more = scan_first(e, with), *given = scan_first(e, SCAN_A_GIVENNAME);
 	const struct berval *sn = scan_first(e, SCAN_A_SN), *cn = scan_first(e, SCAN_A_CN);
+	char both[512];
 	uint64_t name = 0;
 	if (!more)
 		return 0;
-	if (given && sn)
-		name = prov_hash_join(hash_name(given), hash_name(sn));
-	else if (cn)
-		name = hash_name(cn);
+	if (given && sn && given->bv_len + sn->bv_len < sizeof(both)) {
+		memcpy(both, given->bv_val, given->bv_len);
+		both[given->bv_len] = ' ';
+		memcpy(both + given->bv_len + 1, sn->bv_val, sn->bv_len);
+		name = hash_name(both, given->bv_len + 1 + sn->bv_len);
+	} else if (cn) {
+		name = hash_name(cn->bv_val, cn->bv_len);
+	}
 	return name ? prov_hash_join(name, prov_hash_text(more->bv_val, more->bv_len)) : 0;
 }
 
@@ -85,10 +90,12 @@ static bool keeps(const struct scan *s, enum scan_id kind, uint16_t flag)
 		return scan_wants(s, FINDING_DUPLICATE) || scan_wants(s, FINDING_ID_COLLISION);
 	case SCAN_ID_UIDNUMBER:
 		return scan_wants(s, FINDING_ID_COLLISION);
+	case SCAN_ID_EMPLOYEE: /* with it as the source's key, the key tells all that this does */
+		return person && scan_wants(s, FINDING_DUPLICATE) &&
+			!(s->source.place && s->source_attr == SCAN_A_EMPLOYEE);
 	case SCAN_ID_KEY:
 	case SCAN_ID_SOURCEKEY:
 	case SCAN_ID_BIRTH:
-	case SCAN_ID_EMPLOYEE:
 		return person && scan_wants(s, FINDING_DUPLICATE);
 	case SCAN_ID_GID:
 		return false;

@@ -115,11 +115,32 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* By the hash, a digit at a time from the lowest; holders stay in their order. */
 void scan_id_sort(struct scan *s, enum scan_id kind)
 {
+	enum { DIGIT = 12, DIGITS = 3, VALUES = 1 << DIGIT };
 	struct scan_ids *x = &s->ids[kind];
-	if (x->n)
-		qsort(x->item, x->n, sizeof(*x->item), by_number);
+	uint64_t *from = x->item, *to = x->n ? malloc(x->n * sizeof(*to)) : NULL;
+	if (!to) {
+		if (x->n)
+			qsort(x->item, x->n, sizeof(*x->item), by_number);
+		return;
+	}
+	for (int shift = HOLDER_BITS; shift < HOLDER_BITS + DIGIT * DIGITS; shift += DIGIT) {
+		size_t at[VALUES + 1] = { 0 };
+		for (size_t i = 0; i < x->n; i++)
+			at[(from[i] >> shift & (VALUES - 1)) + 1]++;
+		for (size_t d = 0; d < VALUES; d++)
+			at[d + 1] += at[d];
+		for (size_t i = 0; i < x->n; i++)
+			to[at[from[i] >> shift & (VALUES - 1)]++] = from[i];
+		uint64_t *swap = from;
+		from = to;
+		to = swap;
+	}
+	free(to);
+	x->item = from;
+	x->room = x->n;
 }
 
 uint32_t scan_id_find(const struct scan *s, enum scan_id kind, uint64_t hash)
@@ -154,6 +175,8 @@ void scan_dispose(struct scan *s)
 		prov_hashindex_dispose(x[i]);
 	for (size_t i = 0; i < SCAN_IDS; i++)
 		free(s->ids[i].item);
+	for (size_t i = 0; i < sizeof(s->late) / sizeof(s->late[0]); i++)
+		prov_hashindex_dispose(&s->late[i]);
 	for (size_t i = 0; i < s->ntarget; i++)
 		prov_recsrc_dispose(&s->target[i]);
 	prov_strmap_free(&s->parents);

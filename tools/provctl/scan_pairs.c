@@ -12,7 +12,7 @@
 enum { MOST = 64, ROUNDS = 3 }; /* more than MOST with one value: the first ones are told */
 
 struct one {
-	uint32_t number;
+	uint32_t run; /* those of one run have the same hash */
 	char *dn;
 	uint64_t csn;
 	bool there, person, told;
@@ -144,7 +144,8 @@ static int tell(struct scan *s, struct one *o, size_t n, size_t kind, size_t fro
 	int rc = 0;
 	for (size_t i = 0; !rc && i < n; i++)
 		for (size_t k = 0; !rc && k < n && !o[i].told; k++) {
-			if (i == k || !o[i].csn || !o[k].csn || !matters(&o[i], &o[k], kind) ||
+			if (i == k || o[i].run != o[k].run || !o[i].csn || !o[k].csn ||
+				!matters(&o[i], &o[k], kind) ||
 				!shares(s, &o[i], &o[k], kinds[kind].kind))
 				continue;
 			o[i].told = true;
@@ -154,32 +155,39 @@ static int tell(struct scan *s, struct one *o, size_t n, size_t kind, size_t fro
 	return rc;
 }
 
-static int settle(struct scan *s, const uint64_t *item, size_t n, size_t kind, size_t from,
-	struct prov_error *err)
+/* Several runs at once, so that asking takes few round trips. */
+struct batch {
+	size_t n;
+	uint64_t item[MOST];
+	uint32_t run[MOST];
+};
+
+static int settle(struct scan *s, struct batch *b, size_t kind, size_t from, struct prov_error *err)
 {
-	struct one *o = calloc(n, sizeof(*o));
-	bool changed = true;
+	struct one *o = calloc(b->n + 1, sizeof(*o));
+	bool changed = b->n != 0;
 	int rc = o ? 0 : scan_nomem(err);
-	for (size_t i = 0; !rc && i < n; i++) {
-		uint32_t number = scan_id_holder(item[i]);
-		o[i].number = number;
+	for (size_t i = 0; !rc && i < b->n; i++) {
+		uint32_t number = scan_id_holder(b->item[i]);
+		o[i].run = b->run[i];
 		o[i].dn = kinds[kind].kind == SCAN_ID_GID ? strdup(s->text + s->group_dn[number])
 							  : scan_account_dn(s, number);
 		if (!o[i].dn)
 			rc = scan_nomem(err);
 	}
 	for (int round = 0; !rc && changed && round < ROUNDS; round++) {
-		rc = read_all(s, o, n, kinds[kind].kind, err);
-		if (!rc && tell(s, o, n, kind, from))
+		rc = read_all(s, o, b->n, kinds[kind].kind, err);
+		if (!rc && tell(s, o, b->n, kind, from))
 			rc = scan_nomem(err);
 		changed = false;
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < b->n; i++)
 			changed |= o[i].there && !o[i].csn;
-		forget(o, n);
+		forget(o, b->n);
 	}
-	for (size_t i = 0; o && i < n; i++)
+	for (size_t i = 0; o && i < b->n; i++)
 		free(o[i].dn);
 	free(o);
+	b->n = 0;
 	return rc;
 }
 
@@ -203,23 +211,36 @@ static bool worth(const struct scan *s, const uint64_t *item, size_t n, size_t k
 	return kinds[kind].check == FINDING_DUPLICATE ? persons > 1 : persons < n;
 }
 
+static size_t run_length(const struct scan_ids *x, size_t i)
+{
+	size_t end = i + 1;
+	while (end < x->n && scan_id_hash(x->item[end]) == scan_id_hash(x->item[i]))
+		end++;
+	return end - i;
+}
+
 int scan_pairs(struct scan *s, struct prov_error *err)
 {
+	struct batch b = { 0 };
 	size_t from = s->found->n;
 	int rc = 0;
 	for (size_t kind = 0; !rc && kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
 		const struct scan_ids *x = &s->ids[kinds[kind].kind];
-		if (!scan_wants(s, kinds[kind].check))
-			continue;
-		for (size_t i = 0, end; !rc && i < x->n; i = end) {
-			for (end = i + 1; end < x->n &&
-				scan_id_hash(x->item[end]) == scan_id_hash(x->item[i]);
-				end++)
-				;
-			size_t n = end - i < MOST ? end - i : MOST;
-			if (several(x->item + i, n) && worth(s, x->item + i, n, kind))
-				rc = settle(s, x->item + i, n, kind, from, err);
+		size_t len = 0;
+		for (size_t i = 0; !rc && scan_wants(s, kinds[kind].check) && i < x->n; i += len) {
+			len = run_length(x, i);
+			size_t n = len < MOST ? len : MOST;
+			if (!several(x->item + i, n) || !worth(s, x->item + i, n, kind))
+				continue;
+			if (b.n + n > MOST)
+				rc = settle(s, &b, kind, from, err);
+			for (size_t k = 0; k < n; k++, b.n++) {
+				b.item[b.n] = x->item[i + k];
+				b.run[b.n] = (uint32_t)i;
+			}
 		}
+		if (!rc)
+			rc = settle(s, &b, kind, from, err);
 	}
 	return rc;
 }

@@ -11,9 +11,8 @@
 
 #include "fold.h"
 #include "scan.h"
-#include "search.h"
 
-enum { COLUMNS = 40, BATCH = 100 };
+enum { COLUMNS = 40 };
 
 static bool says_left(const struct scan *s, const struct prov_vals *v)
 {
@@ -112,49 +111,6 @@ static bool lacks(const struct scan *s, uint32_t i)
 	return r->account == SCAN_NONE && !r->left && !r->disputed;
 }
 
-static int see_late(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
-{
-	struct scan *s = ctx;
-	struct scan_entry e = { 0 };
-	int rc = scan_entry_decode(&s->attrs, ld, m, &e, err);
-	for (BerVarray v = rc ? NULL : e.val[s->source_attr]; v && v->bv_val; v++) {
-		uint32_t r = prov_hashindex_find(&s->keys, prov_hash_text(v->bv_val, v->bv_len));
-		if (r != SCAN_NONE)
-			s->record[r].account = 0; /* somebody's */
-	}
-	scan_entry_dispose(&e);
-	return rc;
-}
-
-/* Accounts that came while the scan was reading: one search for many keys. */
-static int ask_keys(struct scan *s, const uint32_t *some, size_t n, struct prov_error *err)
-{
-	const char *attr = s->attrs.name[s->source_attr], *attrs[] = { attr, NULL };
-	char *filter = NULL;
-	size_t len = 0;
-	int rc = 0;
-	for (size_t k = 0; !rc && k < s->ctl->nscope; k++) {
-		const struct ctl_scope *sc = &s->ctl->scope[k];
-		FILE *f = open_memstream(&filter, &len);
-		if (!f)
-			return scan_nomem(err);
-		fprintf(f, "(&%s(|", sc->filter);
-		for (size_t i = 0; i < n; i++) {
-			const char *key = s->text + s->record[some[i]].key;
-			char *safe = ctl_filter_escape(key, strlen(key));
-			fprintf(f, "(%s=%s)", attr, safe ? safe : "");
-			free(safe);
-		}
-		fputs("))", f);
-		rc = fclose(f)
-			? scan_nomem(err)
-			: ctl_search(s->ctl, sc->base, sc->scope, filter, attrs, see_late, s, err);
-		free(filter);
-		filter = NULL;
-	}
-	return rc;
-}
-
 static int say_missing(struct scan *s, uint32_t i)
 {
 	char *name = NULL;
@@ -173,21 +129,19 @@ static int say_missing(struct scan *s, uint32_t i)
 
 int scan_source_missing(struct scan *s, struct prov_error *err)
 {
-	uint32_t some[BATCH];
-	size_t n = 0;
+	bool any = false;
 	int rc = 0;
 	if (!s->source.place || !scan_wants(s, FINDING_MISSING_ACCOUNT))
 		return 0;
-	for (uint32_t i = 0; !rc && i < s->keys.n; i++) {
-		if (lacks(s, i))
-			some[n++] = i;
-		if (!n || (n < BATCH && i + 1 < s->keys.n))
-			continue;
-		rc = ask_keys(s, some, n, err);
-		for (size_t k = 0; !rc && k < n; k++)
-			if (lacks(s, some[k]) && say_missing(s, some[k]))
-				rc = scan_nomem(err);
-		n = 0;
-	}
+	for (uint32_t i = 0; i < s->keys.n && !any; i++)
+		any = lacks(s, i);
+	if (any)
+		rc = scan_late(s, err);
+	for (uint32_t i = 0; !rc && i < s->keys.n; i++)
+		if (lacks(s, i) &&
+			prov_hashindex_find(&s->late[SCAN_IDS - SCAN_ID_TARGET], s->keys.hash[i]) ==
+				SCAN_NONE &&
+			say_missing(s, i))
+			rc = scan_nomem(err);
 	return rc;
 }
