@@ -146,7 +146,7 @@ static void change_records_are_ldif(void **state)
 			strlen(t[i].value));
 		char want[256];
 		snprintf(want, sizeof(want),
-			"dn:: dWlkPXpvw6ssZGM9eA==\nchangetype: modify\ndelete: cn\n%s-\n\n",
+			"dn:: dWlkPXpvw6ssZGM9eA==\ncontrol: 1.2.840.113556.1.4.1413 false\nchangetype: modify\ndelete: cn\n%s-\n\n",
 			t[i].line);
 		assert_string_equal(text, want);
 		free(text);

@@ -85,12 +85,12 @@ int prov_grow(void *array, size_t n, size_t *room, size_t size)
 	if (n < *room)
 		return 0;
 	size_t more = *room ? 2 * *room : 64;
-	void *old, *p;
-	memcpy(&old, array, sizeof(old));
-	p = reallocarray(old, more, size);
-	if (!p)
+	void *old, *grown;
+	memcpy(&old, array, sizeof(old)); /* array is a T **, whatever T is */
+	grown = reallocarray(old, more, size);
+	if (!grown)
 		return PROV_ENOMEM;
-	memcpy(array, &p, sizeof(p));
+	memcpy(array, &grown, sizeof(grown));
 	*room = more;
 	return 0;
 }

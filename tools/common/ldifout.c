@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PERMISSIVE_MODIFY "1.2.840.113556.1.4.1413"
+
 /* SAFE-STRING of RFC 2849, and no blank at the end, which its note 8 says to encode. */
 static bool safe(const char *s, size_t len)
 {
@@ -45,6 +47,8 @@ char *prov_ldif_change(const char *dn, const char *op, const char *attr, const c
 	if (!out)
 		return NULL;
 	prov_ldif_line(out, "dn", dn, strlen(dn));
+	if (strcmp(op, "replace") != 0)
+		fputs("control: " PERMISSIVE_MODIFY " false\n", out);
 	fprintf(out, "changetype: modify\n%s: %s\n", op, attr);
 	prov_ldif_line(out, attr, value, len);
 	fputs("-\n\n", out);

@@ -14,7 +14,8 @@ void prov_ldif_line(FILE *out, const char *name, const char *value, size_t len);
 
 /*
  * One change record, ended by an empty line; malloc'ed, NULL when there is no memory. op is "add",
- * "delete" or "replace".
+ * "delete" or "replace". The first two carry the control that makes them say yes when it is so
+ * already (permissive modify), so that records that were made together may be applied together.
  */
 char *prov_ldif_change(const char *dn, const char *op, const char *attr, const char *value,
 	size_t len);

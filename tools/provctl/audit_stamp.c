@@ -89,7 +89,7 @@ int audit_stamp(struct ctl *c, int argc, char **argv)
 {
 	struct prov_error err = { 0 };
 	struct audit_trail t = { 0 };
-	unsigned char hash[PROV_SHA256], *der = NULL;
+	unsigned char hash[PROV_SHA256_BYTES], *der = NULL;
 	char *folder = NULL;
 	uint64_t seq = 0;
 	int64_t secs = 0;
@@ -140,7 +140,7 @@ struct stamped {
 static int check(struct stamped *s, uint64_t seq, const char *path, struct prov_error *err)
 {
 	static unsigned char der[256 * 1024];
-	unsigned char be[8], hash[PROV_SHA256];
+	unsigned char be[8], hash[PROV_SHA256_BYTES];
 	struct prov_val v;
 	int64_t secs;
 	size_t len;

@@ -21,7 +21,7 @@ struct judged {
 	char uid[128];
 };
 
-enum remedy { NOTHING, SUSPEND, TERMINATE, AGAIN };
+enum remedy { NOTHING, SUSPEND, AGAIN };
 
 struct wrong {
 	enum finding_check check;
@@ -33,13 +33,16 @@ struct wrong {
 static char *remedy(const struct judged *j, enum remedy how)
 {
 	const struct berval *state = scan_first(j->e, SCAN_A_STATE);
+	int64_t end = scan_time(j->e, SCAN_A_END);
 	/* a service stops for many when it is suspended: a person decides */
-	if (how == NOTHING || (how == SUSPEND && j->a->flag & SCAN_F_MACHINE))
+	if (how == NOTHING ||
+		(how == SUSPEND && (j->a->flag & SCAN_F_MACHINE || !scan_works(j->e))))
 		return NULL;
+	if (how == AGAIN)
+		return scan_ldif_state(j->e->dn.bv_val, state ? state->bv_val : "terminated");
+	/* past its end there is one state only that the policy takes */
 	return scan_ldif_state(j->e->dn.bv_val,
-		how == SUSPEND                  ? "suspended"
-			: how == AGAIN && state ? state->bv_val
-						: "terminated");
+		end && end <= j->s->now ? "terminated" : "suspended");
 }
 
 #define WRONG(j, w, ...) \
@@ -157,8 +160,7 @@ static int check_state(struct judged *j)
 	if (end && s->now - end > 120 && scan_works(j->e) &&
 		scan_wants(s, FINDING_EXPIRED_ACTIVE)) {
 		struct wrong w = { FINDING_EXPIRED_ACTIVE, NULL,
-			"set provState: suspended now; correct provEndTime or terminate it", end,
-			SUSPEND };
+			"set provState: terminated, or correct provEndTime", end, SUSPEND };
 		rc = WRONG(j, w, "past its end%s, and it works", scan_since(end, when));
 	}
 	if (rc || !s->opt->stale_suspended || !since || !scan_is(j->e, SCAN_A_STATE, "suspended") ||

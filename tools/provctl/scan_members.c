@@ -17,7 +17,8 @@ enum { BATCH = 64, ROUNDS = 3 };
 
 struct member {
 	const struct scan_suspect *x;
-	bool wrong; /* so far */
+	bool wrong;   /* so far */
+	bool granted; /* a leaver's grant gives it: it goes when the policy is applied again */
 	uint64_t csn;
 	int64_t since;
 	char uid[64];
@@ -100,6 +101,7 @@ static int look_one(struct scan *s, struct member *m, const struct scan_ask *q, 
 		m->wrong = csn && csn == m->csn;
 	} else {
 		m->wrong = there && still_wrong(s, m->x, &e);
+		m->granted = there && grants_group(&e, s->groups.hash[m->x->group]);
 		m->csn = csn;
 		m->since = there ? scan_time(&e, SCAN_A_SINCE) : 0;
 		snprintf(m->uid, sizeof(m->uid), "%s", uid ? uid->bv_val : "");
@@ -211,36 +213,44 @@ static char *removal(const struct scan *s, const struct scan_suspect *x, struct 
 		scan_member_attr[x->attr], value, strlen(value));
 }
 
+static int say_account(struct scan *s, const struct member *m, struct scan_say *f)
+{
+	const struct scan_suspect *x = m->x;
+	char since[24], *dn = scan_account_dn(s, x->account);
+	int rc = PROV_ENOMEM;
+	f->dn = dn;
+	f->uid = *m->uid ? m->uid : NULL;
+	if (dn && x->check == FINDING_LEAVER_LEFTOVER)
+		rc = scan_say(s, f, "left%s, but is still a member of %s",
+			scan_since(f->since, since), f->related);
+	else if (dn)
+		rc = scan_say(s, f, "is a member of %s, and no role gives that", f->related);
+	free(dn);
+	return rc;
+}
+
 static int say(struct scan *s, const struct member *m, struct group_now *g)
 {
 	const struct scan_suspect *x = m->x;
 	const char *group = s->text + s->group_dn[x->group], *value = s->text + x->value;
-	char since[24], *dn;
-	int rc;
-	if (x->check == FINDING_DANGLING_MEMBER)
-		return scan_say(s,
-			&(struct scan_say){ .check = FINDING_DANGLING_MEMBER,
-				.dn = group,
-				.related = value,
-				.fix = "take the value out of the group",
-				.ldif = removal(s, x, g) },
-			"%s names %s, which is not there", scan_member_attr[x->attr], value);
-	dn = scan_account_dn(s, x->account);
-	if (!dn)
-		return PROV_ENOMEM;
-	if (x->check == FINDING_LEAVER_LEFTOVER)
-		rc = scan_say(s,
-			&(struct scan_say){ FINDING_LEAVER_LEFTOVER, dn, m->uid, group,
-				"take the account out of the group", m->since, removal(s, x, g) },
-			"left%s, but is still a member of %s", scan_since(m->since, since), group);
-	else
-		rc = scan_say(s,
-			&(struct scan_say){ FINDING_UNEXPLAINED, dn, *m->uid ? m->uid : NULL, group,
-				"give it by a role, or take the account out of the group", 0,
-				NULL },
-			"is a member of %s, and no role gives that", group);
-	free(dn);
-	return rc;
+	struct scan_say f = { .check = (enum finding_check)x->check };
+	if (x->check == FINDING_DANGLING_MEMBER) {
+		f.dn = group;
+		f.related = value;
+		f.fix = "take the value out of the group";
+		f.ldif = removal(s, x, g);
+		return scan_say(s, &f, "%s names %s, which is not there", scan_member_attr[x->attr],
+			value);
+	}
+	f.related = group;
+	if (x->check == FINDING_LEAVER_LEFTOVER) {
+		f.since = m->since;
+		f.fix = "take the account out of the group";
+		f.ldif = m->granted ? NULL : removal(s, x, g);
+	} else {
+		f.fix = "give it by a role, or take the account out of the group";
+	}
+	return say_account(s, m, &f);
 }
 
 /* The third look: say what held still; the others are to be looked at anew. */

@@ -117,12 +117,11 @@ static int say_missing(struct scan *s, uint32_t i)
 	const char *key = s->text + s->record[i].key;
 	if (asprintf(&name, "%s=%s", s->attrs.name[s->source_attr], key) < 0)
 		return PROV_ENOMEM;
-	int rc = scan_say(s,
-		&(struct scan_say){ .check = FINDING_MISSING_ACCOUNT,
-			.dn = name,
-			.related = s->source.place,
-			.fix = "add the account, or correct the source" },
-		"%s has %s, and there is no account", s->source.place, key);
+	struct scan_say f = { .check = FINDING_MISSING_ACCOUNT,
+		.dn = name,
+		.related = s->source.place,
+		.fix = "add the account, or correct the source" };
+	int rc = scan_say(s, &f, "%s has %s, and there is no account", s->source.place, key);
 	free(name);
 	return rc;
 }
