@@ -180,8 +180,9 @@ static int time_of(TS_RESP *r, int64_t *secs)
 	return ok ? 0 : -1;
 }
 
-int prov_tsa_verify(const unsigned char *der, size_t len, const unsigned char hash[PROV_SHA256_BYTES],
-	const char *ca, int64_t *secs, struct prov_error *err)
+int prov_tsa_verify(const unsigned char *der, size_t len,
+	const unsigned char hash[PROV_SHA256_BYTES], const char *ca, int64_t *secs,
+	struct prov_error *err)
 {
 	TS_RESP *resp = decode(der, len);
 	TS_VERIFY_CTX *ctx = resp ? TS_VERIFY_CTX_new() : NULL;

@@ -27,7 +27,8 @@ int prov_tsa_ask(const char *url, const char *ca, const unsigned char hash[PROV_
  * 2.4.2; the signer must have the extended key usage timeStamping)? *secs: its time, UTC.
  * PROV_ECORRUPT with a text when it does not.
  */
-int prov_tsa_verify(const unsigned char *resp, size_t len, const unsigned char hash[PROV_SHA256_BYTES],
-	const char *ca, int64_t *secs, struct prov_error *err);
+int prov_tsa_verify(const unsigned char *resp, size_t len,
+	const unsigned char hash[PROV_SHA256_BYTES], const char *ca, int64_t *secs,
+	struct prov_error *err);
 
 #endif
