@@ -10,11 +10,6 @@ bool scan_wants(const struct scan *s, enum finding_check check)
 	return s->checks >> check & 1;
 }
 
-int scan_nomem(struct prov_error *err)
-{
-	return prov_error_set(err, PROV_ENOMEM, "no memory");
-}
-
 /* A line on a terminal, five times a second. NULL ends it. */
 void scan_progress(struct scan *s, const char *what, size_t n)
 {

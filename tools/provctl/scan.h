@@ -205,7 +205,11 @@ struct scan {
 };
 
 bool scan_wants(const struct scan *s, enum finding_check check);
-int scan_nomem(struct prov_error *err);
+static inline int scan_nomem(struct prov_error *err) /* PROV_ENOMEM */
+{
+	prov_error_set(err, PROV_ENOMEM, "no memory");
+	return PROV_ENOMEM;
+}
 void scan_progress(struct scan *s, const char *what, size_t n);
 
 /* Texts; SCAN_NONE: no memory. */
