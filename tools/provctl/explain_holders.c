@@ -392,6 +392,8 @@ int explain_role_holders(struct ctl *c, const char *name)
 	int rc = none ? explain_roles_read(&x, &err) : PROV_ENOMEM;
 	if (!rc)
 		rc = find_role(&x, name, &h.role, &err);
+	if (!rc && !h.role)
+		rc = PROV_ENOENT;
 	if (!rc)
 		rc = every_way(&h, none, &err);
 	if (none && fclose(none) && !rc)
