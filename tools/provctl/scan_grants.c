@@ -149,7 +149,9 @@ static int settle(struct scan *s, const struct missing *x, size_t n, struct prov
 {
 	struct scan_ask q[BATCH] = { 0 };
 	struct look *l = calloc(BATCH, sizeof(*l));
-	int rc = l ? 0 : scan_nomem(err);
+	int rc = 0;
+	if (!l)
+		return scan_nomem(err);
 	for (size_t i = 0; !rc && i < n; i++) {
 		l[i].dn = scan_account_dn(s, x[i].account);
 		q[i] = (struct scan_ask){ l[i].dn, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
@@ -165,7 +167,7 @@ static int settle(struct scan *s, const struct missing *x, size_t n, struct prov
 		rc = ask_groups(s, l, n, err);
 	if (!rc)
 		rc = ask_again(s, l, n, err);
-	for (size_t i = 0; l && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		scan_entry_dispose(&l[i].e);
 		free(l[i].dn);
 		free(l[i].group);

@@ -128,7 +128,9 @@ static int still_left(struct scan *s, struct late *x, bool *left, struct prov_er
 static int settle(struct scan *s, struct lates *l, const char *dir, struct prov_error *err)
 {
 	bool *left = calloc(l->n + 1, sizeof(*left));
-	int rc = left ? 0 : scan_nomem(err);
+	int rc = 0;
+	if (!left)
+		return scan_nomem(err);
 	for (size_t i = 0; !rc && i < l->n; i++)
 		rc = still_left(s, &l->item[i], &left[i], err);
 	l->second = true;

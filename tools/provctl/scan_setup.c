@@ -122,9 +122,11 @@ static int parse_sources(struct scan *s, struct prov_error *err)
 	if (!rc && o->target.n > SCAN_IDS - SCAN_ID_TARGET)
 		rc = prov_error_set(err, PROV_EINVAL, "at most %d --target",
 			SCAN_IDS - SCAN_ID_TARGET);
-	s->target = rc ? NULL : calloc(o->target.n + 1, sizeof(*s->target));
-	if (!rc && !s->target)
-		rc = scan_nomem(err);
+	if (rc)
+		return rc;
+	s->target = calloc(o->target.n + 1, sizeof(*s->target));
+	if (!s->target)
+		return scan_nomem(err);
 	for (size_t i = 0; !rc && i < o->target.n; i++, s->ntarget++)
 		rc = parse_source(s, o->target.item[i], "uid", &s->target[i], &s->target_attr[i],
 			err);

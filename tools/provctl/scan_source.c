@@ -37,8 +37,10 @@ static int see_record(void *ctx, const struct prov_record *r, struct prov_error 
 	uint32_t n;
 	int fresh = 0;
 	char *text = key->n ? prov_fold_text(key->val[0].data, key->val[0].len) : strdup("");
-	int rc = text ? 0 : scan_nomem(err);
-	if (!rc && !*text)
+	int rc = 0;
+	if (!text)
+		return scan_nomem(err);
+	if (!*text)
 		rc = prov_error_set(err, PROV_EREFUSED, "%s: row %zu: the key is empty",
 			s->source.place, r->number);
 	if (!rc && prov_hashindex_add(&s->keys, prov_hash(text, strlen(text)), &n, &fresh))
