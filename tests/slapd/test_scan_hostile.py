@@ -84,7 +84,7 @@ def test_a_damaged_feed_is_refused_or_read_right(slapd, part):
             refused += 1
             continue
         assert done.returncode in (0, 1), (n, done.stderr)
-        found = [json.loads(line)["dn"] for line in done.stdout.splitlines()]
+        found = [f["dn"] for f in map(json.loads, done.stdout.splitlines()) if "dn" in f]
         assert sorted(" ".join(dn.split("=", 1)[1].split()) for dn in found) == as_python_reads(data), n
         read += 1
     assert read > 5 and refused > 5, (read, refused)

@@ -50,7 +50,7 @@ def loaded(make_slapd, company):
     for uid in told:
         s.leave(uid)
     late = ("scan", "--check", "UNDELIVERED", "--undelivered", "0")
-    wait_until(lambda: len(s.provctl_json(*late, timeout=ENDLESS)) == len(told), 120, every=0.5)
+    wait_until(lambda: sum("id" in f for f in s.provctl_json(*late, timeout=ENDLESS)) == len(told), 120, every=0.5)
     return s
 
 
