@@ -95,7 +95,7 @@ deps:
 
 # Checked in every run (it takes no time), so that a new slapd leads to a new build.
 $(OL)/stamp: FORCE
-	@command -v $(SLAPD) >/dev/null && scripts/slapd-source.sh || scripts/deps.sh
+	@command -v $(SLAPD) >/dev/null && scripts/slapd-source.sh || scripts/deps.sh --small
 
 # -- objects: $(1) build folder, $(2) flags -----------------------------------------------
 
@@ -230,7 +230,9 @@ fuzz: $(FUZZ:%=build/fuzz/%)
 			build/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 
-demo: all
+demo:
+	@scripts/deps.sh --small
+	@$(MAKE) --no-print-directory all
 	@tests/demo/run
 
 build/bench/load: tests/bench/load.c

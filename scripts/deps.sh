@@ -1,13 +1,18 @@
 #!/bin/sh
 # Make this machine able to build and test: the packages of packages.txt, then the
 # source of the slapd that is installed (scripts/slapd-source.sh).
+# With --small, able to build and to play the demo: the packages before "tests only".
 #
 # apt is touched only when something is missing. Elsewhere than on Debian it says
 # what is missing, by name, and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
-wanted=$(sed 's/#.*//' packages.txt)
+case "${1:-}" in
+--small) last='/^# -- tests only/q' ;;
+*) last= ;;
+esac
+wanted=$(sed "$last; s/#.*//" packages.txt)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=
@@ -62,6 +67,6 @@ if [ -n "$missing" ]; then
 	$sudo env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -q -y --no-install-recommends $missing
 else
-	echo "deps: all packages of packages.txt are installed"
+	echo "deps: all packages that are needed are installed"
 fi
 exec scripts/slapd-source.sh
