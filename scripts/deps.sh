@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
---small) last='/^# -- tests only/q' ;;
+--small) last='/^# -- tests only/Q' ;;
 *) last= ;;
 esac
 wanted=$(sed "$last; s/#.*//" packages.txt)
