@@ -77,7 +77,7 @@ jetstream {{ store_dir: "{where}/store", max_file_store: 100MB, max_memory_store
             process.wait(20)
 
     def ask(self, what, check=True, **options):
-        return node(what, check, url=self.url, ca=self.pki / "ca.pem", **self.access, **options)
+        return node(what, check, url=self.url.replace("localhost", "127.0.0.1"), ca=self.pki / "ca.pem", **self.access, **options)
 
     def add_stream(self, name="PROV", subjects=("prov.>",), **config):
         return self.ask("add", config={"name": name, "subjects": list(subjects), "storage": "file", **config})
