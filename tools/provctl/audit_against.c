@@ -19,7 +19,7 @@
 #include "strmap.h"
 #include "table.h"
 
-enum { MOST = 10000, ROUNDS = 40, QUIET = 8, PAUSE_MS = 150 };
+enum { MOST = 10000, ROUNDS = 40, QUIET = 8, PAUSE_MS = 150, BEHIND = 400 };
 
 struct suspect {
 	char *dn, *uuid;
@@ -227,15 +227,42 @@ static int look_again(struct against *a, size_t i, bool *fresh, struct prov_erro
 	return rc;
 }
 
+static int see_backlog(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
+{
+	bool *behind = ctx;
+	char *n = prov_ldap_first(ld, m, "provMonitorBacklog");
+	(void)err;
+	*behind = *behind || (n && strcmp(n, "0") != 0);
+	free(n);
+	return 0;
+}
+
+/* Are there changes that the server has not taken into the trail yet, as it says itself? Who may
+ * not read cn=monitor does not know. */
+static bool trail_is_behind(struct against *a)
+{
+	static const char *const attrs[] = { "provMonitorBacklog", NULL };
+	struct prov_error err = { 0 };
+	char *base = NULL;
+	bool behind = false;
+	if (!a->c->server.monitor || asprintf(&base, "cn=Databases,%s", a->c->server.monitor) < 0)
+		return false;
+	int rc = ctl_search(a->c, base, LDAP_SCOPE_SUBTREE, "(provMonitorBacklog=*)", attrs,
+		see_backlog, &behind, &err);
+	free(base);
+	return !rc && behind;
+}
+
 static int settle(struct against *a, struct prov_error *err)
 {
-	int rc = 0, quiet = 0;
-	for (int round = 0; !rc && a->n && round < ROUNDS && quiet < QUIET; round++) {
-		bool fresh = false;
+	int rc = 0, quiet = 0, late = 0;
+	for (int round = 0; !rc && a->n && round - late < ROUNDS && quiet < QUIET; round++) {
+		bool fresh = false, behind = trail_is_behind(a);
 		size_t had = a->n;
 		for (size_t i = a->n; !rc && i > 0; i--)
 			rc = look_again(a, i - 1, &fresh, err);
-		quiet = fresh || a->n != had ? 0 : quiet + 1;
+		late += behind && late < BEHIND;
+		quiet = fresh || a->n != had || (behind && late < BEHIND) ? 0 : quiet + 1;
 		if (a->n && quiet < QUIET)
 			nanosleep(&(struct timespec){ 0, PAUSE_MS * 1000000L }, NULL);
 	}
