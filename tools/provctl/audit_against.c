@@ -20,6 +20,8 @@
 #include "table.h"
 
 enum { MOST = 10000, ROUNDS = 40, QUIET = 8, PAUSE_MS = 150, BEHIND = 400 };
+/* waiting for what one entry says; in all no more than PATIENCE times */
+enum { TRIES = 40, SILENT = 4, TRY_MS = 25, PATIENCE = 800 };
 
 struct suspect {
 	char *dn, *uuid;
@@ -35,6 +37,7 @@ struct against {
 	struct suspect *suspect;
 	size_t n, room, more; /* more: those that there was no room for */
 	size_t agree, before, elsewhere;
+	int patience;
 	struct against_entry entry; /* the one that is looked at */
 };
 
@@ -207,19 +210,37 @@ static int see_newer(void *ctx, uint64_t seq, struct prov_val text)
 	return 0;
 }
 
+/* The trail as it is by now, judged after each new record. */
+static int read_on(struct rejudge *j, bool *grew, struct prov_error *err)
+{
+	struct against *a = j->a;
+	uint64_t last = stamps_last(a->s);
+	int rc = audit_trail_refresh(a->t, err);
+	if (rc)
+		return rc;
+	judge_again(a, j->p);
+	j->agrees = j->p->kind <= AGAINST_ELSEWHERE;
+	rc = prov_trail_walk(a->t->txn, last + 1, see_newer, j, err);
+	*grew = stamps_last(a->s) != last;
+	return rc;
+}
+
+/* The server takes changes into the trail a little later than it answers: what the entry says now
+ * is waited for, as long as something comes. */
 static int look_again(struct against *a, size_t i, bool *fresh, struct prov_error *err)
 {
 	struct rejudge j = { .a = a, .p = &a->suspect[i] };
-	uint64_t last = stamps_last(a->s);
-	int rc = find_again(a, j.p, err);
-	if (!rc)
-		rc = audit_trail_refresh(a->t, err);
-	if (rc)
-		return rc;
-	judge_again(a, j.p);
-	j.agrees = j.p->kind <= AGAINST_ELSEWHERE;
-	rc = prov_trail_walk(a->t->txn, last + 1, see_newer, &j, err);
-	*fresh = *fresh || stamps_last(a->s) != last;
+	int rc = find_again(a, j.p, err), silent = 0;
+	for (int tries = 0; !rc && !j.agrees && tries < TRIES && silent < SILENT; tries++) {
+		bool grew = false;
+		if (tries && a->patience-- <= 0)
+			break;
+		if (tries)
+			nanosleep(&(struct timespec){ 0, TRY_MS * 1000000L }, NULL);
+		rc = read_on(&j, &grew, err);
+		silent = grew ? 0 : silent + 1;
+		*fresh = *fresh || grew;
+	}
 	if (!rc && j.agrees) {
 		a->agree++;
 		suspect_drop(a, i);
@@ -261,8 +282,10 @@ static int settle(struct against *a, struct prov_error *err)
 		size_t had = a->n;
 		for (size_t i = a->n; !rc && i > 0; i--)
 			rc = look_again(a, i - 1, &fresh, err);
-		late += behind && late < BEHIND;
-		quiet = fresh || a->n != had || (behind && late < BEHIND) ? 0 : quiet + 1;
+		/* busy is no reason to wait longer, but stuck is */
+		bool stuck = behind && !fresh && late < BEHIND;
+		late += stuck;
+		quiet = fresh || a->n != had || stuck ? 0 : quiet + 1;
 		if (a->n && quiet < QUIET)
 			nanosleep(&(struct timespec){ 0, PAUSE_MS * 1000000L }, NULL);
 	}
@@ -362,7 +385,7 @@ static int print_text(const struct against *a)
 int audit_against_ldap(struct ctl *c, struct audit_trail *t)
 {
 	struct prov_error err = { 0 };
-	struct against a = { .c = c, .t = t };
+	struct against a = { .patience = PATIENCE, .c = c, .t = t };
 	bool fresh;
 	int st = ctl_site(c), rc;
 	if (st)
