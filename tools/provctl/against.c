@@ -200,7 +200,7 @@ static enum against_kind other_id(const struct stamps *s, const struct stamp *st
 			(unsigned long long)stamps_last(s), e->id);
 		return AGAINST_CUT;
 	}
-	if (st && memcmp(id, st->id, 16) < 0) {
+	if (st && memcmp(id, st->id, STAMPS_TIME) < 0) {
 		snprintf(text, room,
 			"record %llu is newer than the entry, which has change %s: the entry is from a backup",
 			(unsigned long long)st->seq, e->id);

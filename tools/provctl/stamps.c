@@ -272,7 +272,7 @@ int64_t stamps_first_time(const struct stamps *s)
 
 bool stamps_knows_until(const struct stamps *s, const unsigned char id[16])
 {
-	return memcmp(id, s->newest, 16) <= 0;
+	return memcmp(id, s->newest, STAMPS_TIME) <= 0;
 }
 
 bool stamps_knows_server(const struct stamps *s, unsigned sid)

@@ -42,7 +42,9 @@ int stamps_each(struct stamps *s, int (*see)(void *ctx, struct stamp *st), void 
 
 uint64_t stamps_last(const struct stamps *s);      /* number of the last record seen */
 int64_t stamps_first_time(const struct stamps *s); /* of the first one with a time, seconds */
-/* Is a change with this id (UUIDv7: in order of time) not newer than the newest that is known? */
+/* The bytes of a change id that are in order: UUIDv7's milliseconds (RFC 9562, 5.7); the rest is random. */
+enum { STAMPS_TIME = 6 };
+/* Is a change with this id not newer than the newest that is known, to the millisecond? */
 bool stamps_knows_until(const struct stamps *s, const unsigned char id[16]);
 /* Does a write of this server's have a CSN with this server number? (CSN: see below) */
 bool stamps_knows_server(const struct stamps *s, unsigned sid);
