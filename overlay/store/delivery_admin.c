@@ -135,8 +135,8 @@ int prov_admin_forget(const struct prov_admin_act *a, unsigned *n, struct prov_e
 	return fail(err, rc);
 }
 
-int prov_admin_import(const struct prov_admin_act *a, const char *source, const char *event,
-	size_t len, struct prov_error *err)
+static int import_one(const struct prov_admin_act *a, const char *source, const char *event,
+	struct prov_error *err)
 {
 	char id[PROV_UUID_TEXT], *record = NULL;
 	const struct prov_import i = { .id = id,
@@ -144,11 +144,31 @@ int prov_admin_import(const struct prov_admin_act *a, const char *source, const 
 		.source = source,
 		.ms = a->ms,
 		.event = event,
-		.len = len };
+		.len = strlen(event) };
 	int rc = prov_report_new_id(a->ms, id);
 
 	if (rc)
 		return prov_error_set(err, rc, "no random bytes");
 	rc = prov_import_encode(&i, &record, err);
 	return rc ? rc : put(a, record);
+}
+
+int prov_admin_import(const struct prov_admin_act *a, const char *source, const json_t *events,
+	unsigned *n, struct prov_error *err)
+{
+	size_t i;
+	const json_t *event;
+
+	*n = 0;
+	json_array_foreach(events, i, event)
+	{
+		char *text = json_dumps(event, JSON_COMPACT);
+		int rc = text ? import_one(a, source, text, err)
+			      : prov_error_set(err, PROV_ENOMEM, "no memory");
+		free(text);
+		if (rc)
+			return rc;
+		++*n;
+	}
+	return 0;
 }

@@ -7,6 +7,8 @@
 #ifndef PROV_DELIVERY_ADMIN_H
 #define PROV_DELIVERY_ADMIN_H
 
+#include <jansson.h>
+
 #include "outbox.h"
 
 struct prov_admin_act {
@@ -27,10 +29,10 @@ int prov_admin_drop(const struct prov_admin_act *a, uint64_t seq, unsigned *n,
  * had waited or were parked. */
 int prov_admin_forget(const struct prov_admin_act *a, unsigned *n, struct prov_error *err);
 
-/* An undelivered event of another server (source: its LDAP URL), as exported: the relay puts it
- * into the outbox here. PROV_EINVAL: it is none. */
-int prov_admin_import(const struct prov_admin_act *a, const char *source, const char *event,
-	size_t len, struct prov_error *err);
+/* Undelivered events of another server (source: its LDAP URL), an array as exported: the relay
+ * puts them into the outbox here. *n: how many. PROV_EINVAL: one is none. */
+int prov_admin_import(const struct prov_admin_act *a, const char *source, const json_t *events,
+	unsigned *n, struct prov_error *err);
 
 /* The name that slapd gives a local user (SASL EXTERNAL over ldapi). */
 void prov_admin_actor(unsigned uid, unsigned gid, char *out, size_t room);

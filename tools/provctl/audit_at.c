@@ -158,6 +158,16 @@ static void line(const char *name, const char *text)
 	free(safe);
 }
 
+/* v with the record that gave it. */
+static int add_row(struct prov_table *t, const char *a, const char *b, const json_t *v)
+{
+	char seq[24], since[24];
+	snprintf(seq, sizeof(seq), "%lld",
+		(long long)json_integer_value(json_object_get(v, "record")));
+	snprintf(since, sizeof(since), "%.19s", audit_text(v, "since"));
+	return prov_table_add(t, (const char *[]){ a, b, since, seq, audit_text(v, "by") });
+}
+
 static int add_rows(struct prov_table *t, const char *kind, const json_t *set, const char *name)
 {
 	const char *key;
@@ -165,16 +175,23 @@ static int add_rows(struct prov_table *t, const char *kind, const json_t *set, c
 	int rc = 0;
 	json_object_foreach((json_t *)set, key, v)
 	{
-		char seq[24], since[24];
-		snprintf(seq, sizeof(seq), "%lld",
-			(long long)json_integer_value(json_object_get(v, "record")));
-		snprintf(since, sizeof(since), "%.19s", audit_text(v, "since"));
 		if (!rc)
-			rc = prov_table_add(t,
-				(const char *[]){ kind, name ? audit_text(v, name) : key, since,
-					seq, audit_text(v, "by") });
+			rc = add_row(t, kind, name ? audit_text(v, name) : key, v);
 	}
 	return rc;
+}
+
+/* The table, when it was made and has rows, and what is not certain. An exit status. */
+static int print_rows(struct prov_table *t, int rc, const json_t *notes)
+{
+	if (!rc && prov_table_rows(t)) {
+		putchar('\n');
+		prov_table_print(t, stdout);
+	}
+	prov_table_free(&t);
+	if (!rc)
+		print_notes(notes);
+	return rc ? ctl_nomem() : 0;
 }
 
 static int print_account(const struct replay_account *a, const char *at)
@@ -198,14 +215,7 @@ static int print_account(const struct replay_account *a, const char *at)
 		rc = add_rows(t, "entitlement", a->ents, "what");
 	if (!rc)
 		rc = add_rows(t, "written", a->attrs, NULL);
-	if (!rc && prov_table_rows(t)) {
-		putchar('\n');
-		prov_table_print(t, stdout);
-	}
-	prov_table_free(&t);
-	if (!rc)
-		print_notes(a->notes);
-	return rc ? ctl_nomem() : 0;
+	return print_rows(t, rc, a->notes);
 }
 
 static int account_json(const struct replay_account *a, const char *at)
@@ -399,23 +409,10 @@ static int print_group(const struct replay_group *g, const char *dn, const char 
 	printf("%-9s %zu\n", "members", json_object_size(g->members));
 	json_object_foreach(g->members, key, v)
 	{
-		char seq[24], since[24];
-		snprintf(seq, sizeof(seq), "%lld",
-			(long long)json_integer_value(json_object_get(v, "record")));
-		snprintf(since, sizeof(since), "%.19s", audit_text(v, "since"));
 		if (!rc)
-			rc = prov_table_add(t,
-				(const char *[]){ audit_text(v, "dn"), audit_text(v, "uid"), since,
-					seq, audit_text(v, "by") });
+			rc = add_row(t, audit_text(v, "dn"), audit_text(v, "uid"), v);
 	}
-	if (!rc && prov_table_rows(t)) {
-		putchar('\n');
-		prov_table_print(t, stdout);
-	}
-	prov_table_free(&t);
-	if (!rc)
-		print_notes(g->notes);
-	return rc ? ctl_nomem() : 0;
+	return print_rows(t, rc, g->notes);
 }
 
 static int answer(struct ctl *c, const struct replay_group *g, const char *dn, const char *at)

@@ -201,20 +201,10 @@ static int make_event(struct telling *t, size_t i, json_t **out, struct prov_err
 
 static int put_events(struct prov_admin_act *a, void *ctx, struct prov_error *err)
 {
-	struct telling *t = ctx;
-	size_t i;
-	json_t *event;
-	int rc = 0;
+	const struct telling *t = ctx;
+	unsigned n;
 
-	json_array_foreach(t->events, i, event)
-	{
-		char *text = rc ? NULL : json_dumps(event, JSON_COMPACT);
-		if (!rc)
-			rc = text ? prov_admin_import(a, t->source, text, strlen(text), err)
-				  : nomem(err);
-		free(text);
-	}
-	return rc;
+	return prov_admin_import(a, t->source, t->events, &n, err);
 }
 
 /* Through provd, or without one under its lock. */

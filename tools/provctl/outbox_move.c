@@ -269,20 +269,10 @@ static int check_connectors(struct ctl *c, const struct import *x, struct prov_e
 
 static int put_events(struct prov_admin_act *a, void *ctx, struct prov_error *err)
 {
-	struct import *x = ctx;
-	size_t i;
-	json_t *event;
-	int rc = 0;
+	const struct import *x = ctx;
+	unsigned n;
 
-	json_array_foreach(x->events, i, event)
-	{
-		char *text = rc ? NULL : json_dumps(event, JSON_COMPACT);
-		if (!rc)
-			rc = text ? prov_admin_import(a, x->source, text, strlen(text), err)
-				  : PROV_ENOMEM;
-		free(text);
-	}
-	return rc;
+	return prov_admin_import(a, x->source, x->events, &n, err);
 }
 
 /* Some events at a time to provd; without one, all at once. */

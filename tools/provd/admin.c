@@ -153,22 +153,9 @@ json_t *provd_admin_forget(struct provd *p, const json_t *request, const char *r
 static int import(struct prov_kv_txn *t, void *ctx)
 {
 	struct act *x = ctx;
-	size_t i;
-	json_t *event;
-	int rc = 0;
 
 	x->a.t = t;
-	x->n = 0;
-	json_array_foreach(x->events, i, event)
-	{
-		char *text = rc ? NULL : json_dumps(event, JSON_COMPACT);
-		if (!rc)
-			rc = text ? prov_admin_import(&x->a, x->source, text, strlen(text), x->err)
-				  : PROV_ENOMEM;
-		x->n += rc == 0;
-		free(text);
-	}
-	return rc;
+	return prov_admin_import(&x->a, x->source, x->events, &x->n, x->err);
 }
 
 json_t *provd_admin_import(struct provd *p, const json_t *request)
