@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "connector_kind.h"
+#include "names.h"
 
 struct reader {
 	const struct prov_entry *e;
@@ -272,13 +273,20 @@ const char *prov_connector_option(const struct prov_connector *c, const char *na
 	return NULL;
 }
 
+bool prov_connector_option_is(const struct prov_connector *c, const char *name, const char *value)
+{
+	const char *v = prov_connector_option(c, name);
+
+	return v && strcmp(v, value) == 0;
+}
+
 bool prov_connector_hears(const struct prov_connector *c, const char *type)
 {
-	static const char prefix[] = "org.slapo-provision.";
+	size_t n = strlen(PROV_EVENT_PREFIX);
 	bool hears = c->nevent == 0;
 
-	if (strncmp(type, prefix, sizeof(prefix) - 1) == 0)
-		type += sizeof(prefix) - 1;
+	if (strncmp(type, PROV_EVENT_PREFIX, n) == 0)
+		type += n;
 	for (size_t i = 0; i < c->nevent && !hears; i++)
 		hears = fnmatch(c->event[i], type, 0) == 0;
 	return hears;

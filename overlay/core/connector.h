@@ -51,6 +51,7 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 
 /* The value of the first option of that name, or NULL. */
 const char *prov_connector_option(const struct prov_connector *c, const char *name);
+bool prov_connector_option_is(const struct prov_connector *c, const char *name, const char *value);
 
 /* Is this type (with or without its prefix "org.slapo-provision.") one of provEvent? */
 bool prov_connector_hears(const struct prov_connector *c, const char *type);

@@ -15,11 +15,6 @@ static bool read_time(const struct prov_entry *e, const struct prov_type *type, 
 	return e && prov_entry_first(e, type, &v) && prov_time_parse(v, out) == 0;
 }
 
-static bool is_over(enum prov_state s)
-{
-	return s == PROV_STATE_TERMINATED || s == PROV_STATE_ARCHIVED;
-}
-
 /* Did this write bring the attribute's value? */
 static bool is_new(const struct eval *ev, const struct prov_type *type)
 {
@@ -80,17 +75,17 @@ int prov_ev_time(struct eval *ev)
 	if (starts && ends && end <= start &&
 		(is_new(ev, ev->type.start) || is_new(ev, ev->type.end)))
 		return refuse_end(ev, "is not after provStartTime");
-	if (ends && end <= now && !is_over(s) && is_over(was))
+	if (ends && end <= now && !prov_ev_is_over(s) && prov_ev_is_over(was))
 		return refuse_end(ev,
 			"has passed: an account that shall be there again needs another");
 	if (starts && start > now && !told && !ev->req->before)
 		s = PROV_STATE_PENDING;
 	if (starts && start <= now && s == PROV_STATE_PENDING)
 		s = PROV_STATE_ACTIVE;
-	if (ends && end <= now && !is_over(s))
+	if (ends && end <= now && !prov_ev_is_over(s))
 		s = PROV_STATE_TERMINATED;
-	ev->plan->ends_soon = ends && !is_over(s) && is_new(ev, ev->type.end) && ev->req->before &&
-		end <= now + PROV_ENDS_SOON;
+	ev->plan->ends_soon = ends && !prov_ev_is_over(s) && is_new(ev, ev->type.end) &&
+		ev->req->before && end <= now + PROV_ENDS_SOON;
 	/* what has times has its state written down, so that it can be searched for */
 	return s != is || !told ? put_state(ev, s) : 0;
 }
@@ -141,7 +136,7 @@ static int64_t next_due(struct eval *ev)
 	const struct prov_attr *a = prov_entry_attr(e, ev->type.timed);
 	int64_t t, due = INT64_MAX, now = ev->req->now;
 
-	if (!e || is_over(ev->plan->after))
+	if (!e || prov_ev_is_over(ev->plan->after))
 		return due;
 	if (ev->plan->after == PROV_STATE_PENDING && read_time(e, ev->type.start, &t))
 		sooner(t, now, &due);

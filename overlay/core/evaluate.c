@@ -161,7 +161,7 @@ static int read_states(struct eval *ev)
 	return 0;
 }
 
-static bool is_over(enum prov_state s)
+bool prov_ev_is_over(enum prov_state s)
 {
 	return s == PROV_STATE_TERMINATED || s == PROV_STATE_ARCHIVED;
 }
@@ -179,7 +179,7 @@ static unsigned events_of(const struct eval *ev)
 	else if (ev->req->op == PROV_OP_RENAME)
 		e |= PROV_EV_RENAMED;
 	if (b != PROV_STATE_NONE && a != PROV_STATE_NONE && a != b) {
-		if (is_over(a) && !is_over(b))
+		if (prov_ev_is_over(a) && !prov_ev_is_over(b))
 			e |= PROV_EV_TERMINATED;
 		else if (a == PROV_STATE_SUSPENDED)
 			e |= PROV_EV_SUSPENDED;
@@ -210,10 +210,10 @@ static int decide(struct eval *ev)
 		rc = check_exceptions(ev);
 	if (rc == 0)
 		rc = prov_work_init(ev);
-	p->leaver = (is_over(p->after) && !is_over(p->before) && ev->req->before) ||
+	p->leaver = (prov_ev_is_over(p->after) && !prov_ev_is_over(p->before) && ev->req->before) ||
 		(ev->req->before && !ev->req->after && ev->req->op == PROV_OP_DELETE);
 	ev->grants_access = p->after == PROV_STATE_ACTIVE || p->after == PROV_STATE_SUSPENDED;
-	if (rc == 0 && ev->req->after && !is_over(p->after)) {
+	if (rc == 0 && ev->req->after && !prov_ev_is_over(p->after)) {
 		rc = prov_ev_held(ev);
 		if (rc == 0)
 			rc = prov_ev_desired(ev);

@@ -76,6 +76,7 @@ struct eval {
 int prov_ev_push(struct prov_arena *arena, void *array, size_t n, size_t *room, size_t size);
 int prov_ev_val(struct eval *ev, struct vals *list, struct prov_val v);
 struct prov_val prov_ev_normal(struct eval *ev, const struct prov_type *type, struct prov_val v);
+bool prov_ev_is_over(enum prov_state s); /* terminated or archived */
 bool prov_ev_excepted(const struct eval *ev, const struct thing *t);
 bool prov_ev_same_thing(const struct thing *a, const struct thing *b);
 int prov_ev_thing(struct eval *ev, struct thing *t); /* fill type, key and value from t->g */

@@ -100,7 +100,7 @@ static int hold_assigned(struct eval *ev, struct marks *m)
 	return 0;
 }
 
-static int hold_timed(struct eval *ev, struct marks *m)
+static void hold_timed(struct eval *ev, struct marks *m)
 {
 	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.timed);
 
@@ -111,7 +111,6 @@ static int hold_timed(struct eval *ev, struct marks *m)
 			t.until > ev->req->now)
 			hold(m, t.role);
 	}
-	return 0;
 }
 
 int prov_ev_held(struct eval *ev)
@@ -125,7 +124,7 @@ int prov_ev_held(struct eval *ev)
 		return rc ? rc : PROV_ENOMEM;
 	rc = hold_assigned(ev, &m);
 	if (rc == 0)
-		rc = hold_timed(ev, &m);
+		hold_timed(ev, &m);
 	for (size_t i = 0; rc == 0 && i < m.n; i++)
 		if (m.roles[i]->status == PROV_STATUS_ACTIVE && m.roles[i]->nfilter &&
 			matches(m.roles[i], ev->req->after))

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistr.h>
 
-#define TYPE_PREFIX "org.slapo-provision."
+#include "names.h"
 
 static json_t *base64(struct prov_val v)
 {
@@ -280,7 +280,7 @@ int prov_record_event_json(const struct prov_record_doc *doc, size_t n, const ch
 		return prov_error_set(err, PROV_ECORRUPT,
 			"event %zu of the record has no type or no id", n);
 	snprintf(seq, sizeof(seq), "%020llu", (unsigned long long)sequence);
-	snprintf(full, sizeof(full), TYPE_PREFIX "%s", type);
+	snprintf(full, sizeof(full), PROV_EVENT_PREFIX "%s", type);
 	o = json_object();
 	json_object_set_new(o, "specversion", json_string("1.0"));
 	json_object_set_new(o, "datacontenttype", json_string("application/json"));

@@ -11,12 +11,23 @@
 #define OP_DELIVERY "delivery"
 #define OP_IMPORT "import"
 
-const char *prov_report_outcome_name(enum prov_report_outcome o)
+static const char *outcome_name(enum prov_report_outcome o)
 {
 	static const char *const name[] = { "proven", "delivered", "superseded", "unproven",
 		"dropped", "forgotten" };
 
 	return (unsigned)o < sizeof(name) / sizeof(name[0]) ? name[o] : "unknown";
+}
+
+bool prov_report_takes_away(const char *type)
+{
+	static const char *const types[] = { "account.suspended", "account.terminated",
+		"account.deleted", "role.revoked" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
 }
 
 static void put(json_t *o, const char *name, const char *text)
@@ -67,7 +78,7 @@ int prov_report_encode(const struct prov_report *r, char **out, struct prov_erro
 
 	put(o, "reason", r->reason);
 	put(d, "connector", r->connector);
-	put(d, "outcome", prov_report_outcome_name(r->outcome));
+	put(d, "outcome", outcome_name(r->outcome));
 	put(d, "note", r->note);
 	if (r->seq)
 		json_object_set_new(d, "sequence", json_integer((json_int_t)r->seq));

@@ -7,6 +7,7 @@
 #ifndef PROV_REPORT_H
 #define PROV_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,10 @@ enum prov_report_outcome {
 	PROV_REPORT_DROPPED,    /* by an admin */
 	PROV_REPORT_FORGOTTEN,  /* the connector's progress was thrown away by an admin */
 };
-const char *prov_report_outcome_name(enum prov_report_outcome o);
+
+/* Does an event of this type (without its prefix) take access away? What became of it is told,
+ * and is missing from the evidence when it is not. */
+bool prov_report_takes_away(const char *type);
 
 struct prov_report {
 	const char *id;    /* UUIDv7 of this record */

@@ -118,8 +118,7 @@ out:
 }
 
 /* n accounts in one commit. -2: one of them spoilt it and nothing is written. */
-static int commit_all(const struct prov_again *a, const struct berval *dn, size_t n,
-	unsigned *failed)
+static int commit_all(const struct prov_again *a, const struct berval *dn, size_t n)
 {
 	struct prov_instance *pi = a->job->pi;
 	struct batch b = { .a = a, .arena = PROV_ARENA_INIT };
@@ -132,7 +131,6 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	for (size_t i = 0; i < n && rc != -2; i++) {
 		rc = one(&b, &txn, dn[i]);
 		written += rc == 1;
-		*failed += rc == -1;
 	}
 	if (rc == -2 || !written) {
 		prov_txn_abort(&txn);
@@ -154,23 +152,19 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	return rc == -2 ? -2 : 0;
 }
 
-bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n,
-	unsigned *failed)
+bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n)
 {
 	if (prov_background_must_yield(a->job))
 		return false;
-	int rc = commit_all(a, dn, n, failed);
+	int rc = commit_all(a, dn, n);
 
 	if (rc != -2)
 		return rc == 0;
-	*failed = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (prov_background_must_yield(a->job))
 			return false;
-		rc = commit_all(a, &dn[i], 1, failed);
-		if (rc == -1)
+		if (commit_all(a, &dn[i], 1) == -1)
 			return false;
-		*failed += rc == -2;
 	}
 	return true;
 }

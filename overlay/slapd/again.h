@@ -18,11 +18,10 @@ struct prov_again {
 
 /*
  * n accounts (normalized names) in one commit; when one spoils it, each by itself. Those that
- * are right already cost a look. Sessions of accounts that end are cut. *failed: accounts that
- * the policy refuses or that could not be written; logged. false: had to stop in the middle.
+ * are right already cost a look. Sessions of accounts that end are cut. Accounts that the policy
+ * refuses or that cannot be written are logged and left. false: had to stop in the middle.
  */
-bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n,
-	unsigned *failed);
+bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n);
 
 /* Names that a search finds (prov_lookup_search): in the arena. */
 struct prov_again_names {

@@ -49,14 +49,13 @@ bool prov_background_must_yield(const struct prov_job *job)
 }
 
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
-	unsigned failed, const char *what)
+	const char *what)
 {
 	struct prov_background *b = job->task;
 
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	b->fig.done = done;
 	b->fig.total = total;
-	b->fig.failed += failed;
 	if (what)
 		snprintf(b->fig.what, sizeof(b->fig.what), "%s", what);
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
@@ -182,9 +181,6 @@ void prov_background_close(struct prov_instance *pi)
 void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out)
 {
 	struct prov_background *b = pi->background;
-	struct prov_arena arena = PROV_ARENA_INIT;
-	struct prov_job job;
-	const struct kind *kind;
 
 	memset(out, 0, sizeof(*out));
 	if (!b)
@@ -192,6 +188,4 @@ void prov_background_read(struct prov_instance *pi, struct prov_background_figur
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	*out = b->fig;
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
-	out->jobs = first_job(pi, &arena, &kind, &job) == 0;
-	prov_arena_dispose(&arena);
 }

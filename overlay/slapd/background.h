@@ -32,7 +32,7 @@ enum prov_job_end {
 };
 
 struct prov_background_figures {
-	uint64_t jobs, done, total, failed; /* of the job at hand; jobs: stored */
+	uint64_t done, total; /* of the job at hand */
 	char what[256];
 };
 
@@ -45,8 +45,8 @@ void prov_background_read(struct prov_instance *pi, struct prov_background_figur
 
 /* For the kinds. Must it end here, and go on later? */
 bool prov_background_must_yield(const struct prov_job *job);
-/* what: NULL leaves it; failed is added. */
+/* what: NULL leaves it. */
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
-	unsigned failed, const char *what);
+	const char *what);
 
 #endif

@@ -173,8 +173,7 @@ static bool evaluate_due(const struct prov_job *job, int64_t upto)
 		want_index(job->pi->clock);
 	for (size_t i = 0; whole && i < names.n; i += PROV_AGAIN_BATCH) {
 		size_t n = names.n - i < PROV_AGAIN_BATCH ? names.n - i : PROV_AGAIN_BATCH;
-		unsigned failed = 0;
-		whole = prov_again_batch(&again, &names.dn[i], n, &failed);
+		whole = prov_again_batch(&again, &names.dn[i], n);
 	}
 	prov_again_names_free(&names);
 	return whole;

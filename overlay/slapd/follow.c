@@ -100,15 +100,14 @@ enum prov_job_end prov_follow_run(const struct prov_job *stored)
 				filter, prov_again_note, &names) == LDAP_SUCCESS &&
 			!names.oom && !slapd_shutdown;
 	if (whole)
-		prov_background_progress(stored, 0, names.n, 0,
+		prov_background_progress(stored, 0, names.n,
 			prov_arena_printf(stored->arena, "following %s", job.role.bv_val));
 	const struct prov_again again = { .job = stored, .what = "follow", .reason = job.reason };
 	for (size_t i = 0; whole && i < names.n; i += PROV_AGAIN_BATCH) {
 		size_t n = names.n - i < PROV_AGAIN_BATCH ? names.n - i : PROV_AGAIN_BATCH;
-		unsigned failed = 0;
-		whole = prov_again_batch(&again, &names.dn[i], n, &failed);
+		whole = prov_again_batch(&again, &names.dn[i], n);
 		if (whole)
-			prov_background_progress(stored, i + n, names.n, failed, NULL);
+			prov_background_progress(stored, i + n, names.n, NULL);
 	}
 	prov_again_names_free(&names);
 	return whole ? PROV_JOB_DONE : PROV_JOB_LATER;

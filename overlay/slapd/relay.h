@@ -3,7 +3,8 @@
  *
  * One thread per instance, started at db_open, joined at db_close. It is the only
  * writer of the state environment and holds no lock while it waits for a disk. It
- * reads the database in read transactions of its own. When the state directory
+ * reads the database in read transactions of its own, and every two seconds what provd has
+ * told (store/reports.h) from the delivery environment. When the state directory
  * cannot be written it logs once, tries again with growing pauses (1 to 30 s), and
  * the capture rows wait.
  */

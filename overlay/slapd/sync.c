@@ -317,7 +317,7 @@ enum prov_job_end prov_sync_run(const struct prov_job *stored)
 			break;
 		if (rc)
 			return PROV_JOB_LATER;
-		prov_background_progress(stored, job.done, job.end, 0, what);
+		prov_background_progress(stored, job.done, job.end, what);
 	}
 	return PROV_JOB_GONE;
 }

@@ -90,31 +90,27 @@ int prov_reports_each(struct prov_kv_txn *t, uint64_t after,
 	return rc == PROV_ENOENT ? 0 : rc;
 }
 
-struct oldest {
-	uint64_t upto, number;
-};
-
 static int see_oldest(void *ctx, uint64_t number, struct prov_val record)
 {
-	struct oldest *o = ctx;
+	uint64_t *oldest = ctx;
 
 	(void)record;
-	o->number = number;
+	*oldest = number;
 	return 1;
 }
 
 int prov_reports_trim(struct prov_kv_txn *t, uint64_t upto)
 {
-	struct oldest o = { .upto = upto };
+	uint64_t oldest;
 	unsigned char key[8];
 	int rc;
 
 	for (;;) { /* a row cannot be deleted while the rows are walked */
-		o.number = 0;
-		rc = prov_reports_each(t, 0, see_oldest, &o);
-		if (rc < 0 || !o.number || o.number > upto)
+		oldest = 0;
+		rc = prov_reports_each(t, 0, see_oldest, &oldest);
+		if (rc < 0 || !oldest || oldest > upto)
 			return rc < 0 ? rc : 0;
-		prov_be64_put(key, o.number);
+		prov_be64_put(key, oldest);
 		rc = prov_kv_delete(t, PROV_T_REPORT, (struct prov_val){ (char *)key, 8 });
 		if (rc)
 			return rc;

@@ -13,6 +13,7 @@
 #include "audit.h"
 #include "evidence.h"
 #include "jsonout.h"
+#include "report.h"
 #include "state.h"
 #include "strmap.h"
 #include "timefmt.h"
@@ -79,12 +80,6 @@ static void *more(void *list, size_t n, size_t *room, size_t size)
 	return p;
 }
 
-static bool takes_away(const char *type)
-{
-	return !strcmp(type, "account.terminated") || !strcmp(type, "account.deleted") ||
-		!strcmp(type, "account.suspended") || !strcmp(type, "role.revoked");
-}
-
 static int want(struct evidence *e, const char *event, const char *connector)
 {
 	struct revocation *p = more(e->rev, e->nrev, &e->rev_room, sizeof(*p));
@@ -113,7 +108,7 @@ static int want_events(struct evidence *e, const json_t *r)
 	int rc = 0;
 	json_array_foreach(json_object_get(r, "events"), i, ev)
 	{
-		if (!takes_away(audit_text(ev, "type")))
+		if (!prov_report_takes_away(audit_text(ev, "type")))
 			continue;
 		json_array_foreach(json_object_get(ev, "route"), k, c)
 		{

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "fold.h"
+#include "names.h"
 #include "timefmt.h"
 
 int audit_time(const char *text, int64_t now, int64_t *out)
@@ -180,9 +181,8 @@ static void put_list(FILE *out, const json_t *r, const char *what, const char *w
 /* An event's type without the prefix that they all have. */
 static const char *type_name(const char *type)
 {
-	static const char prefix[] = "org.slapo-provision.";
-	size_t n = sizeof(prefix) - 1;
-	return strncmp(type, prefix, n) ? type : type + n;
+	size_t n = strlen(PROV_EVENT_PREFIX);
+	return strncmp(type, PROV_EVENT_PREFIX, n) ? type : type + n;
 }
 
 char *audit_summary(const json_t *r)

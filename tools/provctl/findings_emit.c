@@ -7,6 +7,7 @@
 
 #include "sha256.h"
 #include "jsonout.h"
+#include "names.h"
 #include "outbox_act.h"
 #include "outbox_view.h"
 #include "search.h"
@@ -194,8 +195,8 @@ static int make_event(struct telling *t, size_t i, json_t **out, struct prov_err
 	prov_time_rfc3339(t->r->ask.at, 0, at);
 	*out = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o}", "specversion", "1.0",
 		"datacontenttype", "application/json", "id", id, "source", t->source, "type",
-		"org.slapo-provision." TYPE, "subject", subject, "time", at, "data",
-		data_of(t->r, i), "route", route);
+		PROV_EVENT_PREFIX TYPE, "subject", subject, "time", at, "data", data_of(t->r, i),
+		"route", route);
 	return *out ? 0 : nomem(err);
 }
 

@@ -1,8 +1,8 @@
 /*
- * daemon.h - provd's state, shared by its own files: channel.c, jobs.c, answers.c, loop.c.
+ * daemon.h - provd's state, shared by its own files: those named below, telling.c, metrics.c, main.c.
  *
- * One thread (the loader's aside, connectors.h). Nothing here blocks but the
- * delivery environment's commits.
+ * One thread; the loader's (connectors.h) and the workers' (worker.h) touch none of it. Nothing
+ * here blocks but the delivery environment's commits and, at the stop, waiting for the workers.
  */
 #ifndef PROVD_DAEMON_H
 #define PROVD_DAEMON_H
@@ -99,7 +99,7 @@ struct provd {
 	char **report;
 	uint64_t reported;             /* the newest that the trail has */
 	struct provd_metrics *metrics; /* NULL: nobody wants them */
-	int64_t metrics_at;            /* monotonic ms: they may have changed; 0: not */
+	int64_t metrics_at;            /* monotonic ms: when they are written next; 0: at once */
 	int64_t watchdog;              /* ms between two signs of life to systemd; 0: none wanted */
 	int64_t alive_at;              /* monotonic ms: the next one */
 	bool stopping, cut;
@@ -148,6 +148,5 @@ json_t *provd_admin_import(struct provd *p, const json_t *request);
 
 /* loop.c: until stopped; 0 or an error that ends provd. */
 int provd_loop(struct provd *p, struct prov_error *err);
-void provd_stop(struct provd *p);
 
 #endif

@@ -7,17 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "body.h"
 #include "daemon.h"
 #include "log.h"
+#include "names.h"
 #include "progress.h"
+#include "reports.h"
 #include "telling.h"
 #include "timefmt.h"
 #include "uuid.h"
 
-#define TYPE_PREFIX "org.slapo-provision."
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char superseded[] = "not sent: a later event of this account was carried out";
@@ -212,14 +211,14 @@ static struct job *prepare(struct provd *p, struct channel *ch, const struct pro
 	const struct prov_body *body)
 {
 	struct job *j = &p->job[p->njob];
-	size_t skip = strlen(TYPE_PREFIX);
+	size_t skip = strlen(PROV_EVENT_PREFIX);
 	memset(j, 0, sizeof(*j));
 	j->ch = ch;
 	j->d = d;
 	j->conn = ch->conn;
 	memcpy(j->id, body->id, sizeof(j->id));
 	snprintf(j->type, sizeof(j->type), "%.*s", (int)sizeof(j->type) - 1,
-		strncmp(body->type, TYPE_PREFIX, skip) ? body->type : body->type + skip);
+		strncmp(body->type, PROV_EVENT_PREFIX, skip) ? body->type : body->type + skip);
 	return j;
 }
 
@@ -392,16 +391,14 @@ size_t provd_jobs_pollfds(const struct provd *p, struct pollfd *fd)
 static int test_body(const struct provd *p, const struct channel *ch, struct prov_body *body,
 	struct prov_error *err)
 {
-	unsigned char random[10];
 	char id[PROV_UUID_TEXT], now[PROV_TIME_TEXT];
 	int64_t ms = provd_wall_ms();
 
-	if (RAND_bytes(random, sizeof(random)) != 1)
+	if (prov_report_new_id(ms, id))
 		return prov_error_set(err, PROV_EIO, "no random bytes");
-	prov_uuid7((uint64_t)ms, random, id);
 	prov_time_rfc3339(ms / 1000, (unsigned)(ms % 1000) * 1000, now);
 	json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s}}", "specversion", "1.0", "id", id,
-		"type", TYPE_PREFIX "connector.test", "source", p->own_suffix, "time", now,
+		"type", PROV_EVENT_PREFIX "connector.test", "source", p->own_suffix, "time", now,
 		"datacontenttype", "application/json", "data", "connector", ch->name);
 	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	int rc = text ? prov_body_make(text, strlen(text), ch->conn->c, body, err)

@@ -75,9 +75,8 @@ static int check_security(const struct prov_kafka_settings *s, const char *mecha
 static int open_kafka(const struct prov_connector *c, void **self, struct prov_error *err)
 {
 	const char *topic = prov_connector_option(c, "topic");
-	const char *tls = prov_connector_option(c, "tls");
 	const char *mechanism = prov_connector_option(c, "sasl");
-	const struct prov_kafka_settings s = { c->target, tls && strcmp(tls, "no") == 0,
+	const struct prov_kafka_settings s = { c->target, prov_connector_option_is(c, "tls", "no"),
 		prov_connector_option(c, "ca"), prov_connector_option(c, "cert"),
 		prov_connector_option(c, "key"), prov_connector_option(c, "user"),
 		mechanism ? mechanism : "SCRAM-SHA-512", c->secret_file, c->timeout };

@@ -34,13 +34,6 @@ static char *option(const struct prov_connector *c, const char *name, const char
 	return v || otherwise ? strdup(v ? v : otherwise) : NULL;
 }
 
-static bool option_is(const struct prov_connector *c, const char *name, const char *value)
-{
-	const char *v = prov_connector_option(c, name);
-
-	return v && strcmp(v, value) == 0;
-}
-
 static int no_memory(struct prov_error *err)
 {
 	return prov_error_set(err, PROV_ENOMEM, "no memory");
@@ -125,9 +118,9 @@ int prov_ldapdir_open(const struct prov_connector *c, void **self, struct prov_e
 	*self = NULL;
 	if (!s)
 		return no_memory(err);
-	s->ad = option_is(c, "dialect", "ad");
-	s->remove = option_is(c, "delete", "remove");
-	s->no_password = option_is(c, "password", "none");
+	s->ad = prov_connector_option_is(c, "dialect", "ad");
+	s->remove = prov_connector_option_is(c, "delete", "remove");
+	s->no_password = prov_connector_option_is(c, "password", "none");
 	s->rdn = option(c, "rdn", s->ad ? "cn" : "uid");
 	s->login = s->ad ? strdup("sAMAccountName") : s->rdn ? strdup(s->rdn) : NULL;
 	s->key = option(c, "idAttribute", NULL);

@@ -147,7 +147,7 @@ static void cut(struct provd *p)
 	provd_jobs_cut(p);
 }
 
-void provd_stop(struct provd *p)
+static void stop(struct provd *p)
 {
 	if (p->stopping) { /* asked twice: now */
 		cut(p);
@@ -170,7 +170,7 @@ static void take_signals(struct provd *p)
 			p->anew = true;
 			p->reload_at = 0;
 		} else if (s.ssi_signo != SIGCHLD) {
-			provd_stop(p);
+			stop(p);
 		}
 	}
 }

@@ -3,7 +3,7 @@
  *
  * Takes events from the outbox (state environment, read only) to the connectors that
  * the directory lists, and keeps its progress in the delivery environment, which it
- * alone writes. See provd(8).
+ * alone writes while it runs. See provd(8).
  */
 #include <errno.h>
 #include <fcntl.h>

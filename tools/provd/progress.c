@@ -204,39 +204,25 @@ int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uin
 	return rc ? prov_progress_write(d, begin_at_zero, name, err) : 0;
 }
 
-struct waiting {
-	const char *connector;
-	size_t n;
-	uint64_t seq[256];
-};
-
-static int note_waiting(void *ctx, const char *connector, const struct prov_delivery *d)
-{
-	struct waiting *w = ctx;
-	(void)connector;
-	if (d->state == PROV_D_READY || d->state == PROV_D_DEFERRED)
-		w->seq[w->n++] = d->seq;
-	return w->n == sizeof(w->seq) / sizeof(w->seq[0]);
-}
-
 static int forget(struct prov_kv_txn *t, void *ctx)
 {
-	struct waiting *w = ctx;
-	int rc = prov_cursor_put(t, w->connector, 0);
-	do { /* in portions: rows cannot be deleted while they are walked */
-		w->n = 0;
-		int walk = rc ? rc : prov_delivery_each(t, w->connector, note_waiting, w);
-		rc = walk < 0 ? walk : 0;
-		for (size_t i = 0; !rc && i < w->n; i++)
-			rc = prov_delivery_delete(t, w->connector, w->seq[i]);
-	} while (!rc && w->n);
+	const char *connector = ctx;
+	struct prov_delivery *row = NULL;
+	size_t n = 0;
+	int rc = prov_cursor_put(t, connector, 0);
+
+	if (!rc)
+		rc = prov_delivery_list(t, connector, 1u << PROV_D_READY | 1u << PROV_D_DEFERRED,
+			&row, &n);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = prov_delivery_delete(t, connector, row[i].seq);
+	free(row);
 	return rc;
 }
 
 int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err)
 {
-	struct waiting w = { .connector = connector };
-	return prov_progress_write(d, forget, &w, err);
+	return prov_progress_write(d, forget, (void *)connector, err);
 }
 
 struct remote {

@@ -42,13 +42,6 @@ static void close_scim(void *self)
 	free(s);
 }
 
-static bool option_is(const struct prov_connector *c, const char *name, const char *value)
-{
-	const char *v = prov_connector_option(c, name);
-
-	return v && strcmp(v, value) == 0;
-}
-
 static int open_scim(const struct prov_connector *c, void **self, struct prov_error *err)
 {
 	struct scim *s = calloc(1, sizeof(*s));
@@ -57,9 +50,9 @@ static int open_scim(const struct prov_connector *c, void **self, struct prov_er
 	if (!s)
 		return prov_error_set(err, PROV_ENOMEM, "no memory");
 	pthread_mutex_init(&s->making, NULL);
-	s->remove = option_is(c, "delete", "remove");
-	s->groups = option_is(c, "groups", "yes");
-	atomic_store(&s->put, option_is(c, "update", "put"));
+	s->remove = prov_connector_option_is(c, "delete", "remove");
+	s->groups = prov_connector_option_is(c, "groups", "yes");
+	atomic_store(&s->put, prov_connector_option_is(c, "update", "put"));
 	int rc = prov_scim_map_new(c, &s->map, err);
 	if (rc == 0)
 		rc = prov_scim_client_new(c, &s->client, err);

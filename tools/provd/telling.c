@@ -8,17 +8,6 @@
 #include "reports.h"
 #include "uuid.h"
 
-static bool takes_away(const char *type)
-{
-	static const char *const types[] = { "account.suspended", "account.terminated",
-		"account.deleted", "role.revoked" };
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (strcmp(type, types[i]) == 0)
-			return true;
-	return false;
-}
-
 static int keep(struct provd *p, char *record)
 {
 	char **grown = reallocarray(p->report, p->nreport + 1, sizeof(*grown));
@@ -62,7 +51,7 @@ void provd_report_end(struct provd *p, const struct channel *ch, const struct pr
 		.note = d->state == PROV_D_PARKED ? r->error : r->note,
 		.seq = d->seq };
 
-	if (!takes_away(type) || (d->state != PROV_D_DONE && d->state != PROV_D_PARKED))
+	if (!prov_report_takes_away(type) || (d->state != PROV_D_DONE && d->state != PROV_D_PARKED))
 		return;
 	int rc = prov_report_new_id(report.ms, id);
 	if (rc == 0)

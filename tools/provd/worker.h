@@ -7,7 +7,7 @@
  * prov_worker_free() has returned. A number is added to `wake` (an eventfd) when one has ended.
  *
  * There are as many threads as attempts at a time; the pool sets no bound of its own. One that
- * has ended its attempt takes the next; one that found none for PROV_WORKER_IDLE seconds ends.
+ * has ended its attempt takes the next; one that found none for as long as the pool was told ends.
  * All functions here are for one thread, the main one. prov_workers_free() when every worker
  * has been freed: it waits for the threads to end.
  */
