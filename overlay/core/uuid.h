@@ -9,4 +9,7 @@
 /* unix_ms: milliseconds since the epoch; rand: 10 random bytes. */
 void prov_uuid7(uint64_t unix_ms, const unsigned char rand[10], char out[PROV_UUID_TEXT]);
 
+/* As text (RFC 9562, 4), in lower case. */
+void prov_uuid_text(const unsigned char id[16], char out[PROV_UUID_TEXT]);
+
 #endif

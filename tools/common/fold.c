@@ -12,6 +12,8 @@
 #include <uninorm.h>
 #include <unistr.h>
 
+#include "error.h"
+
 static size_t squeeze(char *s, size_t len)
 {
 	size_t o = 0;
@@ -262,6 +264,15 @@ char *prov_fold_dn(const char *s, size_t len)
 	ldap_dnfree(dn);
 	free(text);
 	return got;
+}
+
+int prov_fold_dn_same(const char *a, const char *b)
+{
+	char *fa = prov_fold_dn(a, strlen(a)), *fb = prov_fold_dn(b, strlen(b));
+	int same = fa && fb ? !strcmp(fa, fb) : PROV_ENOMEM;
+	free(fa);
+	free(fb);
+	return same;
 }
 
 int prov_fold_dn_within(const char *dn, const char *base)

@@ -24,6 +24,8 @@ bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t *n);
 bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n);
 /* A person's name to compare: letters and digits only, no case, no accents. malloc'ed or NULL. */
 char *prov_fold_name(const char *s, size_t len);
+/* Are two DNs, not folded yet, the same? 1, 0, PROV_ENOMEM. */
+int prov_fold_dn_same(const char *a, const char *b);
 /* Is folded DN dn the same as or below folded DN base? The empty base holds everything. */
 int prov_fold_dn_within(const char *dn, const char *base);
 

@@ -34,8 +34,6 @@ void audit_trail_hash(struct audit_trail *t, uint64_t seq, char hex[65]);
 
 /* The filter from the options; audit_filter_dispose() in any case. An exit status. */
 int audit_filter_make(struct ctl *c, struct audit_filter *f);
-/* A time given as an operand or option; says so when it is none. An exit status. */
-int audit_time_arg(struct ctl *c, const char *what, const char *text, int64_t *out);
 
 int audit_verify(struct ctl *c, int argc, char **argv);
 int audit_show(struct ctl *c, int argc, char **argv);

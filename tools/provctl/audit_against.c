@@ -18,6 +18,7 @@
 #include "search.h"
 #include "strmap.h"
 #include "table.h"
+#include "uuid.h"
 
 enum { MOST = 10000, ROUNDS = 40, QUIET = 8, PAUSE_MS = 150, BEHIND = 400 };
 /* waiting for what one entry says; in all no more than PATIENCE times */
@@ -124,13 +125,6 @@ static int read_directory(struct against *a, struct prov_error *err)
 	return rc;
 }
 
-static void text_uuid(const unsigned char u[16], char out[37])
-{
-	for (int i = 0, n = 0; i < 16; i++)
-		n += sprintf(out + n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-			u[i]);
-}
-
 /* An account of the trail that the search did not find. */
 static int see_stamp(void *ctx, struct stamp *st)
 {
@@ -138,7 +132,7 @@ static int see_stamp(void *ctx, struct stamp *st)
 	char uuid[37];
 	if (st->seen || !*st->state)
 		return 0;
-	text_uuid(st->uuid, uuid);
+	prov_uuid_text(st->uuid, uuid);
 	return suspect_add(a, "", uuid, AGAINST_GONE, "", st->seq);
 }
 

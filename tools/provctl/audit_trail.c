@@ -45,7 +45,8 @@ void audit_trail_hash(struct audit_trail *t, uint64_t seq, char hex[65])
 		sprintf(hex + 2 * i, "%02x", (unsigned char)row.data[1 + i]);
 }
 
-int audit_time_arg(struct ctl *c, const char *what, const char *text, int64_t *out)
+/* A time given as an option; says so when it is none. An exit status. */
+static int time_arg(struct ctl *c, const char *what, const char *text, int64_t *out)
 {
 	if (audit_time(text, (int64_t)time(NULL), out))
 		return prov_options_misuse(&c->opt, "%s: not a time: %s", what, text);
@@ -58,9 +59,9 @@ static int make_times(struct ctl *c, struct audit_filter *f)
 	f->has_since = audit_arg.since != NULL;
 	f->has_until = audit_arg.until != NULL;
 	if (f->has_since)
-		st = audit_time_arg(c, "--since", audit_arg.since, &f->since);
+		st = time_arg(c, "--since", audit_arg.since, &f->since);
 	if (!st && f->has_until)
-		st = audit_time_arg(c, "--until", audit_arg.until, &f->until);
+		st = time_arg(c, "--until", audit_arg.until, &f->until);
 	return st;
 }
 

@@ -135,8 +135,7 @@ static int list(struct ctl *c)
 	if (rc)
 		prov_error_set(&err, rc, "no memory");
 	else
-		rc = ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
-			"(objectClass=provConnector)", attrs, see_entry, &l, &err);
+		rc = ctl_connectors(c, NULL, attrs, see_entry, &l, &err);
 	if (!rc && !c->json) {
 		prov_table_print(l.table, stdout);
 		if (!status)

@@ -200,7 +200,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	if (!st && (drop || retry))
 		st = ctl_outbox_change(c, dir, &ch);
 	else if (!st && export)
-		st = ctl_outbox_export(c, dir, arg.connector);
+		st = ctl_outbox_export(dir, arg.connector);
 	else if (!st && import)
 		st = ctl_outbox_import(c, dir, argv[2], arg.dry_run);
 	else if (!st)

@@ -33,8 +33,7 @@ static int find(struct ctl *c, const char *name, struct found *f, struct prov_er
 	char *safe = ctl_filter_escape(name, strlen(name)), *filter = NULL;
 	int n = safe ? asprintf(&filter, "(&(objectClass=provConnector)(cn=%s))", safe) : -1;
 	int rc = n < 0 ? prov_error_set(err, PROV_ENOMEM, "no memory")
-		       : ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
-				 filter, attrs, see_connector, f, err);
+		       : ctl_connectors(c, filter, attrs, see_connector, f, err);
 
 	free(safe);
 	if (n >= 0)

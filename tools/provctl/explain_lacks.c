@@ -16,18 +16,6 @@
 #include "jsonout.h"
 #include "table.h"
 
-static void tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void tell(json_t *list, const char *fmt, ...)
-{
-	va_list ap;
-	char *text = NULL;
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) >= 0)
-		json_array_append_new(list, prov_json_text(text, strlen(text)));
-	va_end(ap);
-	free(text);
-}
-
 /* End of the filter that begins with "(" here (RFC 4515: parentheses in values are escaped). */
 static const char *filter_end(const char *f)
 {
@@ -63,14 +51,14 @@ static void why_simple(struct explain *x, const char *f, bool wanted, json_t *wh
 		n++;
 	char *attr = strndup(f + 1, n - 1), *has = attr ? values_of(x, attr) : NULL;
 	if (!has || !*attr) {
-		tell(why, "%s %s", wanted ? "does not match" : "matches", f);
+		explain_tell(why, "%s %s", wanted ? "does not match" : "matches", f);
 	} else if (!wanted) {
-		tell(why, "%s is %s, so it matches %s, which is excluded", attr, has, f);
-		tell(todo, "change %s so that it does not match %s", attr, f);
+		explain_tell(why, "%s is %s, so it matches %s, which is excluded", attr, has, f);
+		explain_tell(todo, "change %s so that it does not match %s", attr, f);
 	} else {
-		tell(why, *has ? "%s is %s, wanted is %s" : "it has no %s%s, wanted is %s", attr,
-			has, f);
-		tell(todo, "set %s so that it matches %s", attr, f);
+		explain_tell(why, *has ? "%s is %s, wanted is %s" : "it has no %s%s, wanted is %s",
+			attr, has, f);
+		explain_tell(todo, "set %s so that it matches %s", attr, f);
 	}
 	free(attr);
 	free(has);
@@ -85,7 +73,7 @@ static void why_filter(struct explain *x, const char *f, bool wanted, json_t *wh
 	if (got == wanted)
 		return;
 	if (got < 0) {
-		tell(why, "cannot be tested: %s", f);
+		explain_tell(why, "cannot be tested: %s", f);
 		return;
 	}
 	if (!strchr("&|!", kind) || !kind || depth > 20) {
@@ -93,7 +81,7 @@ static void why_filter(struct explain *x, const char *f, bool wanted, json_t *wh
 		return;
 	}
 	if (kind != '!' && (kind == '|') == wanted)
-		tell(why, wanted ? "none of these:" : "not all of these must hold:");
+		explain_tell(why, wanted ? "none of these:" : "not all of these must hold:");
 	for (const char *p = f + 2; *p == '('; p = filter_end(p)) {
 		char *part = strndup(p, (size_t)(filter_end(p) - p));
 		if (part)
@@ -135,22 +123,22 @@ static json_t *role_json(struct explain *x, const struct explain_role *r,
 	if (via)
 		json_object_set_new(o, "includes", prov_json_text(via->dn, strlen(via->dn)));
 	if (r->in_force) {
-		tell(why, "it is in force");
+		explain_tell(why, "it is in force");
 	} else {
 		if (!active) {
-			tell(why, "the role is %s", r->status);
-			tell(todo, "set provStatus of %s to active", r->dn);
+			explain_tell(why, "the role is %s", r->status);
+			explain_tell(todo, "set provStatus of %s to active", r->dn);
 		}
 		if (over(x)) {
-			tell(why, "the account is %s", x->state);
-			tell(todo, "set provState to active");
+			explain_tell(why, "the account is %s", x->state);
+			explain_tell(todo, "set provState to active");
 		}
 		json_object_set_new(o, "filters", filters_json(x, r, todo));
 		if (!r->nfilter)
-			tell(why, "the role has no assign filter");
+			explain_tell(why, "the role has no assign filter");
 		if (!r->assigned) {
-			tell(why, "it is not given by hand");
-			tell(todo, "add provAssignedRole: %s", r->dn);
+			explain_tell(why, "it is not given by hand");
+			explain_tell(todo, "add provAssignedRole: %s", r->dn);
 		}
 	}
 	json_object_set_new(o, "because", why);
@@ -189,22 +177,10 @@ static json_t *exceptions_json(const struct explain *x, const struct explain_val
 	json_t *list = json_array();
 	for (size_t i = 0; i < x->nhold; i++)
 		if (v->key && !strcmp(x->hold[i].key, v->key))
-			tell(list,
+			explain_tell(list,
 				"kept away by an exception since %s, by %s: delete that provException",
 				x->hold[i].since, x->hold[i].by);
 	return list;
-}
-
-static void print_list(const char *before, const json_t *list)
-{
-	size_t i;
-	json_t *v;
-	json_array_foreach(list, i, v)
-	{
-		char *safe = prov_text_safe(json_string_value(v), json_string_length(v));
-		printf("%s%s\n", before, safe ? safe : "");
-		free(safe);
-	}
 }
 
 static void print_role(const json_t *r)
@@ -217,7 +193,7 @@ static void print_role(const json_t *r)
 	json_t *f;
 	printf("\n%s%s%s%s would give it%s\n", safe ? safe : "", of ? ", which includes " : "",
 		of ? of : "", of ? "," : "", ", but:");
-	print_list("  ", json_object_get(r, "because"));
+	explain_print_list("  ", json_object_get(r, "because"));
 	json_array_foreach(json_object_get(r, "filters"), i, f)
 	{
 		const char *text = json_string_value(json_object_get(f, "filter"));
@@ -225,12 +201,12 @@ static void print_role(const json_t *r)
 		printf("  %s %s\n",
 			json_is_true(json_object_get(f, "matches")) ? "matches" : "does not match",
 			shown ? shown : "");
-		print_list("    ", json_object_get(f, "because"));
+		explain_print_list("    ", json_object_get(f, "because"));
 		free(shown);
 	}
 	if (json_array_size(json_object_get(r, "change"))) {
 		puts("  one of these would have to change, or several:");
-		print_list("    ", json_object_get(r, "change"));
+		explain_print_list("    ", json_object_get(r, "change"));
 	}
 	free(safe);
 	free(of);
@@ -258,7 +234,7 @@ int explain_lacks_print(struct explain *x, const struct explain_value *v)
 		printf("%s: %s\n", safe ? safe : "",
 			has ? "the account has it" : "the account does not have it");
 		free(safe);
-		print_list("  ", held);
+		explain_print_list("  ", held);
 		json_array_foreach(has ? NULL : roles, i, r)
 		{
 			print_role(r);

@@ -184,8 +184,7 @@ bool explain_gives(const struct explain_role *r, const struct explain_value *v, 
 	return false;
 }
 
-static void tell(json_t *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void tell(json_t *why, const char *fmt, ...)
+void explain_tell(json_t *why, const char *fmt, ...)
 {
 	va_list ap;
 	char *text = NULL;
@@ -203,8 +202,8 @@ static json_t *why_not(struct explain *x, const struct explain_value *v)
 	size_t givers = 0;
 	for (size_t i = 0; i < x->nhold; i++)
 		if (!strcmp(x->hold[i].key, v->key))
-			tell(why, "kept away by an exception since %s, by %s", x->hold[i].since,
-				x->hold[i].by);
+			explain_tell(why, "kept away by an exception since %s, by %s",
+				x->hold[i].since, x->hold[i].by);
 	for (size_t i = 0; i < x->nrole; i++) {
 		const struct explain_role *r = &x->role[i];
 		const char *template = NULL;
@@ -212,28 +211,28 @@ static json_t *why_not(struct explain *x, const struct explain_value *v)
 			continue;
 		givers++;
 		if (r->in_force) {
-			tell(why, "%s is in force%s%s", r->dn, template ? " and has: " : "",
+			explain_tell(why, "%s is in force%s%s", r->dn, template ? " and has: " : "",
 				template ? template : "");
 			continue;
 		}
 		char *reason = explain_role_why_not(x, r);
-		tell(why, "%s%s%s%s would give it, but: %s", r->dn, template ? " (" : "",
+		explain_tell(why, "%s%s%s%s would give it, but: %s", r->dn, template ? " (" : "",
 			template ? template : "", template ? ")" : "", reason ? reason : "?");
 		free(reason);
 	}
 	if (!givers)
-		tell(why, "no role gives it");
+		explain_tell(why, "no role gives it");
 	return why;
 }
 
-static void print_reasons(const json_t *why)
+void explain_print_list(const char *before, const json_t *list)
 {
 	size_t i;
 	json_t *v;
-	json_array_foreach(why, i, v)
+	json_array_foreach(list, i, v)
 	{
 		char *safe = prov_text_safe(json_string_value(v), json_string_length(v));
-		printf("  %s\n", safe ? safe : "");
+		printf("%s%s\n", before, safe ? safe : "");
 		free(safe);
 	}
 }
@@ -297,7 +296,7 @@ int explain_value_print(struct explain *x, const struct explain_value *v)
 		free(safe);
 		explain_things_print(x, true, v->key);
 		explain_things_print(x, false, v->key);
-		print_reasons(why);
+		explain_print_list("  ", why);
 	}
 	json_decref(list);
 	json_decref(why);

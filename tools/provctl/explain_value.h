@@ -33,6 +33,11 @@ void explain_value_dispose(struct explain_value *v);
 bool explain_gives(const struct explain_role *r, const struct explain_value *v, const char **line);
 bool explain_value_present(const struct explain *x, const struct explain_value *v);
 
+/* Another text for a list of reasons. */
+void explain_tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One a line, each with `before`; NULL has none. */
+void explain_print_list(const char *before, const json_t *list);
+
 /* explain_lacks.c: why not, and what would have to change. Exit status: 1 when it is not there. */
 int explain_lacks_print(struct explain *x, const struct explain_value *v);
 /* explain_holders.c: the other accounts that have it, as the server sends them. Exit status. */

@@ -11,6 +11,7 @@
 #include "outbox_act.h"
 #include "outbox_view.h"
 #include "search.h"
+#include "uuid.h"
 
 #define TYPE "scan.finding"
 #define REQUEST_MOST 500000 /* bytes of events in one request to provd */
@@ -27,7 +28,6 @@ struct telling {
 	char *source;   /* LDAP URL of server and suffix */
 	json_t *events; /* of the request at hand */
 	size_t bytes;   /* of these */
-	size_t told;
 };
 
 static int nomem(struct prov_error *err)
@@ -44,9 +44,7 @@ void findings_event_id(const struct report_item *it, char out[37])
 	prov_sha256(text, (size_t)n, h);
 	h[6] = (unsigned char)((h[6] & 0x0f) | 0x80);
 	h[8] = (unsigned char)((h[8] & 0x3f) | 0x80);
-	for (int i = 0, at = 0; i < 16; i++)
-		at += snprintf(out + at, 37 - (size_t)at, "%s%02x",
-			i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", h[i]);
+	prov_uuid_text(h, out);
 }
 
 static bool wants(LDAP *ld, LDAPMessage *e)
@@ -94,8 +92,7 @@ static int find_listeners(struct telling *t, struct prov_error *err)
 	static const char *const attrs[] = { "cn", "provEvent", "provConnectorType", "provFilter",
 		NULL };
 	struct ctl *c = t->c;
-	int rc = ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
-		"(objectClass=provConnector)", attrs, see_connector, t, err);
+	int rc = ctl_connectors(c, NULL, attrs, see_connector, t, err);
 
 	if (!rc && !t->n)
 		rc = prov_error_set(err, PROV_ENOENT,
@@ -224,7 +221,6 @@ static int send(struct telling *t, const char *dir, struct prov_error *err)
 	json_decref(answer);
 	json_array_clear(t->events);
 	t->bytes = 0;
-	t->told += rc ? 0 : n;
 	return rc;
 }
 

@@ -20,7 +20,7 @@ struct outbox_change {
 int ctl_outbox_change(struct ctl *c, const char *dir, const struct outbox_change *ch);
 
 /* Undelivered events as JSON Lines on standard output; connector NULL: of all. */
-int ctl_outbox_export(struct ctl *c, const char *dir, const char *connector);
+int ctl_outbox_export(const char *dir, const char *connector);
 /* Take them in here. All are checked first; those that are here already are passed over. */
 int ctl_outbox_import(struct ctl *c, const char *dir, const char *file, bool dry_run);
 

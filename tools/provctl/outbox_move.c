@@ -74,13 +74,12 @@ static json_t *head(struct outbox_view *v)
 		(int)source.len, "instance", instance.data, (int)instance.len);
 }
 
-int ctl_outbox_export(struct ctl *c, const char *dir, const char *connector)
+int ctl_outbox_export(const char *dir, const char *connector)
 {
 	struct prov_error err = { 0 };
 	struct outbox_view v;
 	struct export x = { 0 };
 
-	(void)c;
 	if (isatty(STDOUT_FILENO))
 		return ctl_say("outbox export: standard output is a terminal: >FILE");
 	if (outbox_view_open(dir, &v, &err))
@@ -247,8 +246,7 @@ static int check_connectors(struct ctl *c, const struct import *x, struct prov_e
 	static const char *const attrs[] = { "cn", NULL };
 	json_t *there = json_object(), *event, *name;
 	size_t i, k;
-	int rc = there ? ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
-				 "(objectClass=provConnector)", attrs, see_connector, there, err)
+	int rc = there ? ctl_connectors(c, NULL, attrs, see_connector, there, err)
 		       : prov_error_set(err, PROV_ENOMEM, "no memory");
 
 	json_array_foreach(x->events, i, event)

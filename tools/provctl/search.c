@@ -14,6 +14,13 @@ int ctl_search(struct ctl *c, const char *base, int scope, const char *filter,
 	return prov_pages_search(c->ld, &p, see, ctx, err);
 }
 
+int ctl_connectors(struct ctl *c, const char *filter, const char *const *attrs, ctl_see *see,
+	void *ctx, struct prov_error *err)
+{
+	return ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
+		filter ? filter : "(objectClass=provConnector)", attrs, see, ctx, err);
+}
+
 int ctl_read(struct ctl *c, const char *dn, const char *filter, const char *const *attrs,
 	LDAPMessage **out, struct prov_error *err)
 {

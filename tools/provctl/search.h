@@ -19,6 +19,10 @@ typedef prov_pages_see ctl_see; /* pages.h */
 int ctl_search(struct ctl *c, const char *base, int scope, const char *filter,
 	const char *const *attrs, ctl_see *see, void *ctx, struct prov_error *err);
 
+/* The same for connectors, wherever the policy is. filter: NULL for all. */
+int ctl_connectors(struct ctl *c, const char *filter, const char *const *attrs, ctl_see *see,
+	void *ctx, struct prov_error *err);
+
 /* One entry by DN, when the filter (NULL: any) matches. *out: ldap_msgfree(); the
  * entry is ldap_first_entry(). PROV_ENOENT when not there or no match. */
 int ctl_read(struct ctl *c, const char *dn, const char *filter, const char *const *attrs,

@@ -158,15 +158,8 @@ static void failed(struct sending *s, struct sync_change *c, const char *why)
 static void renamed(struct sending *s, struct sync_change *c)
 {
 	struct sync_row *row = &s->r->rows->row[c->row];
-	char *dn = NULL;
-	const char *parent = c->new_parent;
-	if (!parent) {
-		const char *p = c->dn;
-		while (*p && *p != ',')
-			p += *p == '\\' && p[1] ? 2 : 1;
-		parent = *p ? p + 1 : "";
-	}
-	if (asprintf(&dn, "%s,%s", c->new_rdn, parent) < 0) {
+	char *dn = sync_change_dn(c, c->dn);
+	if (!dn) {
 		s->st = ctl_nomem();
 		return;
 	}

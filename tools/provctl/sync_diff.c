@@ -45,6 +45,20 @@ bool sync_wish_gone(const struct sync_wish *w, int64_t now)
 	return w->said == SYNC_LEFT || (w->ends && w->end <= now);
 }
 
+char *sync_change_dn(const struct sync_change *c, const char *dn)
+{
+	const char *parent = c->new_parent;
+	char *out = NULL;
+	if (!parent) {
+		/* behind the first comma that is not escaped */
+		const char *p = dn;
+		while (*p && *p != ',')
+			p += *p == '\\' && p[1] ? 2 : 1;
+		parent = *p ? p + 1 : "";
+	}
+	return asprintf(&out, "%s,%s", c->new_rdn, parent) < 0 ? NULL : out;
+}
+
 bool sync_change_empty(const struct sync_change *c)
 {
 	return !c->nmod && !c->new_rdn && !c->set_manager && !c->drop_manager;
@@ -211,15 +225,6 @@ static int split(const char *dn, char **rdn, char **attr, char **parent)
 	return rc || !*attr ? PROV_ENOMEM : 0;
 }
 
-static bool same_dn(const char *a, const char *b)
-{
-	char *fa = prov_fold_dn(a, strlen(a)), *fb = prov_fold_dn(b, strlen(b));
-	bool equal = fa && fb && !strcmp(fa, fb);
-	free(fa);
-	free(fb);
-	return equal;
-}
-
 static int settle_place(const struct sync_map *map, const struct prov_val *cell,
 	const struct sync_account *a, struct prov_arena *arena, struct sync_change *c,
 	struct prov_error *err)
@@ -232,8 +237,8 @@ static int settle_place(const struct sync_map *map, const struct prov_val *cell,
 	if (rc)
 		return rc;
 	rc = split(a->dn, &rdn, &attr, &parent);
-	bool name = !rc && map->rdn.mode == SYNC_ENFORCE && !same_dn(rdn, place.rdn);
-	bool move = !rc && map->parent_enforce && !same_dn(parent, place.parent);
+	bool name = !rc && map->rdn.mode == SYNC_ENFORCE && prov_fold_dn_same(rdn, place.rdn) != 1;
+	bool move = !rc && map->parent_enforce && prov_fold_dn_same(parent, place.parent) != 1;
 	if (name || move) {
 		c->new_rdn = name ? place.rdn : prov_arena_strndup(arena, rdn, strlen(rdn));
 		c->new_parent = move ? place.parent : NULL;

@@ -86,6 +86,8 @@ int sync_diff_missing(const struct sync_account *a, struct prov_arena *arena,
  * PROV_ENOMEM. */
 int sync_change_copy(const struct sync_change *c, struct prov_arena *arena,
 	struct sync_change *out);
+/* The name that a rename gives the account that is named dn. malloc'ed; NULL: no memory. */
+char *sync_change_dn(const struct sync_change *c, const char *dn);
 bool sync_change_empty(const struct sync_change *c);
 bool sync_account_over(const struct sync_account *a); /* terminated or archived */
 bool sync_account_idle(const struct sync_account *a); /* that, or suspended */

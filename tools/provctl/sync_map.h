@@ -104,9 +104,6 @@ struct sync_wish {
  */
 int sync_map_row(const struct sync_map *map, const struct prov_val *cell, struct prov_arena *arena,
 	struct sync_wish *out, struct prov_error *err);
-/* The key alone: *out without data when there is none. */
-int sync_map_key(const struct sync_map *map, const struct prov_val *cell, struct prov_arena *arena,
-	struct prov_val *out, struct prov_error *err);
 
 /*
  * Where the account shall be: value of the naming attribute, and its RDN and parent as DN

@@ -17,15 +17,6 @@ static int nomem(struct prov_error *err)
 	return prov_error_set(err, PROV_ENOMEM, "no memory");
 }
 
-static bool same_dn(const char *a, const char *b)
-{
-	char *fa = prov_fold_dn(a, strlen(a)), *fb = prov_fold_dn(b, strlen(b));
-	bool equal = fa && fb && !strcmp(fa, fb);
-	free(fa);
-	free(fb);
-	return equal;
-}
-
 static int dispute(struct sync_run *r, size_t i, const char *fmt, const char *a, const char *b)
 {
 	struct sync_row *row = &r->rows->row[i];
@@ -167,7 +158,7 @@ static int see_known(struct sync_run *r, const struct sync_account *a, size_t *o
 		return note_missing(r, a) ? nomem(err) : 0;
 	struct sync_row *row = &r->rows->row[*own];
 	if (row->found) {
-		if (!same_dn(row->dn, a->dn))
+		if (prov_fold_dn_same(row->dn, a->dn) != 1)
 			dispute(r, *own, "two accounts have it: ", row->dn, a->dn);
 		return 0;
 	}
@@ -234,14 +225,15 @@ static int adopt(struct sync_run *r, struct prov_error *err)
 		struct sync_row *row = &r->rows->row[c->row];
 		struct prov_arena scratch = PROV_ARENA_INIT;
 		for (k = i + 1; k < r->ncandidate && r->candidate[k].row == c->row; k++)
-			if (!row->found && !same_dn(r->candidate[k].account->dn, c->account->dn))
+			if (!row->found &&
+				prov_fold_dn_same(r->candidate[k].account->dn, c->account->dn) != 1)
 				dispute(r, c->row, "it matches ", c->account->dn,
 					r->candidate[k].account->dn);
 		if (row->found) {
 			/* it has one with its key; whose the other is, is not for us to say */
 			rc = sync_run_note(r, row->line, "%s has a value of this row, and no key",
 				c->account->dn);
-		} else if (row->conflict && !same_dn(row->conflict, c->account->dn)) {
+		} else if (row->conflict && prov_fold_dn_same(row->conflict, c->account->dn) != 1) {
 			dispute(r, c->row, "it matches ", c->account->dn, row->conflict);
 		} else if (!row->bad) {
 			rc = sync_run_diff(r, c->row, c->account, &scratch, err);

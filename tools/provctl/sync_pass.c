@@ -138,41 +138,17 @@ static char *dn_to_be(const struct sync_run *r, size_t i)
 {
 	const struct sync_row *row = &r->rows->row[i];
 	const struct sync_change *c = row->change ? &r->change[row->change_at] : NULL;
-	char *dn = NULL;
-	if (!c || !c->new_rdn)
-		return strdup(row->dn);
-	const char *parent = c->new_parent;
-	if (!parent) {
-		/* behind the first comma that is not escaped */
-		const char *p = row->dn;
-		while (*p && *p != ',')
-			p += *p == '\\' && p[1] ? 2 : 1;
-		parent = *p ? p + 1 : "";
-	}
-	return asprintf(&dn, "%s,%s", c->new_rdn, parent) < 0 ? NULL : dn;
-}
-
-static int same_dn(const char *a, const char *b, bool *same)
-{
-	char *fa = prov_fold_dn(a, strlen(a)), *fb = prov_fold_dn(b, strlen(b));
-	int rc = fa && fb ? 0 : PROV_ENOMEM;
-	*same = !rc && !strcmp(fa, fb);
-	free(fa);
-	free(fb);
-	return rc;
+	return c && c->new_rdn ? sync_change_dn(c, row->dn) : strdup(row->dn);
 }
 
 /* The feed names a manager: is it another one than the account has? */
 static int set_manager(struct sync_run *r, size_t i, size_t boss, struct prov_error *err)
 {
 	struct sync_row *row = &r->rows->row[i];
-	bool same = false;
 	char *dn = dn_to_be(r, boss);
-	int rc = dn ? 0 : PROV_ENOMEM;
-	if (!rc && row->has)
-		rc = same_dn(dn, row->has, &same);
+	int same = !dn ? PROV_ENOMEM : row->has ? prov_fold_dn_same(dn, row->has) : 0;
 	free(dn);
-	if (rc)
+	if (same < 0)
 		return nomem(err);
 	row->manager = boss;
 	if (same)
@@ -276,7 +252,8 @@ static void drop_bad(struct sync_run *r)
 	r->nchange = n;
 }
 
-int sync_run_finish(struct sync_run *r, struct prov_error *err)
+/* After the last account: adoptions, joiners, managers, missing rows. */
+static int finish(struct sync_run *r, struct prov_error *err)
 {
 	int rc = sync_run_match_rest(r, err);
 	if (rc)
@@ -332,5 +309,5 @@ int sync_run_pass(struct sync_run *r, struct prov_error *err)
 		rc = ctl_search(r->c, s->base, s->scope, s->filter, r->map->name, see_entry, r,
 			err);
 	}
-	return rc ? rc : sync_run_finish(r, err);
+	return rc ? rc : finish(r, err);
 }

@@ -166,14 +166,6 @@ static int read_times(struct row *r, struct sync_wish *w)
 	return rc;
 }
 
-int sync_map_key(const struct sync_map *map, const struct prov_val *cell, struct prov_arena *arena,
-	struct prov_val *out, struct prov_error *err)
-{
-	struct row r = { .map = map, .arena = arena, .err = err };
-	int rc = begin(&r, cell);
-	return rc ? rc : expand(&r, map->key, out);
-}
-
 int sync_map_row(const struct sync_map *map, const struct prov_val *cell, struct prov_arena *arena,
 	struct sync_wish *w, struct prov_error *err)
 {

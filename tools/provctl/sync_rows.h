@@ -26,12 +26,11 @@ struct sync_row {
 	unsigned disputed : 1;
 	unsigned joins : 1;
 	unsigned failed : 1;
-	unsigned left : 1;       /* the feed says so */
-	unsigned away : 1;       /* the same */
-	unsigned idle : 1;       /* its account is ended or suspended now */
-	unsigned over : 1;       /* ended */
-	unsigned no_manager : 1; /* the feed names none */
-	unsigned change : 1;     /* there is one in the list of changes, at: */
+	unsigned left : 1;   /* the feed says so */
+	unsigned away : 1;   /* the same */
+	unsigned idle : 1;   /* its account is ended or suspended now */
+	unsigned over : 1;   /* ended */
+	unsigned change : 1; /* there is one in the list of changes, at: */
 	size_t change_at;
 };
 

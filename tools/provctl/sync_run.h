@@ -75,9 +75,8 @@ struct sync_run {
 /* One account. PROV_ENOMEM. */
 int sync_run_see(struct sync_run *r, const struct sync_account *a, struct prov_arena *scratch,
 	struct prov_error *err);
-/* After the last one: adoptions, joiners, managers, missing rows. */
-int sync_run_finish(struct sync_run *r, struct prov_error *err);
-int sync_run_match_rest(struct sync_run *r, struct prov_error *err); /* a part of that */
+/* After the last one: who of the rest is to be adopted. */
+int sync_run_match_rest(struct sync_run *r, struct prov_error *err);
 /* All accounts of the directory, and the end. */
 int sync_run_pass(struct sync_run *r, struct prov_error *err);
 int sync_run_note(struct sync_run *r, size_t line, const char *fmt, ...)
