@@ -17,7 +17,8 @@ wanted=$(sed "$last; s/#.*//" packages.txt)
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=
 	for program in slapd:slapd ldapsearch:ldap-utils gcc:gcc python3:python3 node:nodejs npm:npm chromedriver:chromium-driver \
-		ns-slapd:389-ds-base certutil:libnss3-tools samba:samba \
+		ns-slapd:389-ds-base certutil:libnss3-tools samba:samba nats-server:nats-server \
+		openssl:openssl setpriv:util-linux systemd-analyze:systemd \
 		mandoc:mandoc clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck; do
 		PATH=$PATH:/usr/sbin:/usr/libexec command -v "${program%%:*}" >/dev/null ||
 			missing="$missing ${program##*:}"
@@ -25,14 +26,14 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	for header in lmdb.h:liblmdb-dev jansson.h:libjansson-dev csv.h:libcsv-dev \
 		unistr.h:libunistring-dev curl/curl.h:libcurl4-openssl-dev ldap.h:libldap-dev \
 		sasl/sasl.h:libsasl2-dev librdkafka/rdkafka.h:librdkafka-dev openssl/evp.h:libssl-dev cmocka.h:libcmocka-dev microhttpd.h:libmicrohttpd-dev \
-		systemd/sd-daemon.h:libsystemd-dev \
+		systemd/sd-daemon.h:libsystemd-dev gnutls/gnutls.h:libgnutls28-dev \
 		ltdl.h:libltdl-dev; do
 		echo "#include <${header%%:*}>" |
 			${CC:-cc} -include stddef.h -include stdarg.h -include setjmp.h \
 				-include stdint.h -E - >/dev/null 2>&1 ||
 			missing="$missing ${header##*:}"
 	done
-	for module in ldap:python3-ldap pytest:python3-pytest jsonschema:python3-jsonschema lmdb:python3-lmdb \
+	for module in ldap:python3-ldap pytest:python3-pytest xdist:python3-pytest-xdist samba:samba jsonschema:python3-jsonschema lmdb:python3-lmdb \
 		seccomp:python3-seccomp prometheus_client:python3-prometheus-client; do
 		"${PYTHON:-/usr/bin/python3}" -c "import ${module%%:*}" 2>/dev/null ||
 			missing="$missing ${module##*:}"

@@ -68,18 +68,28 @@ check_man_pages()
 	mandoc -T lint -W warning $pages
 }
 
+# Those without a suffix whose first line names this interpreter.
+programs()
+{
+	list -not -name '*.*' -o -name '*.cron' | while read -r file; do
+		case $(head -c 60 "$file" | tr -d '\0' | head -1) in
+		'#!'*"$1"*) echo "$file" ;;
+		esac
+	done
+}
+
 check_python()
 {
 	"$python" -B -c '
 import ast, pathlib, sys
 for name in sys.argv[1:]:
     ast.parse(pathlib.Path(name).read_text(), name)
-' $(list -name '*.py')
+' $(list -name '*.py') $(programs python)
 }
 
 check_shell()
 {
-	for script in scripts/*.sh .ci/run $(list -name '*.sh'); do
+	for script in scripts/*.sh .ci/run $(list -name '*.sh') $(programs sh); do
 		[ -f "$script" ] || continue
 		case $(head -1 "$script") in
 		*bash*) bash -n "$script" ;;

@@ -5,11 +5,11 @@
  * Every entry is read once: policy, accounts, groups, in pages. An account is judged by
  * itself as it passes (scan_judge.c), and what takes two entries is found by joining what was kept
  * (scan_refs.c, scan_pairs.c, scan_groups.c, scan_source.c). Nothing of that is a finding yet, because
- * writes go on while the scan reads: each suspect is asked for again (scan_settle.c and the others),
+ * writes go on while the scan reads: each suspect is asked for again (scan_people.c and the others),
  * and where two entries are compared, between two looks at the first that see it unchanged. One
  * that does not hold still is left to the next scan.
  *
- * Kept: about 120 bytes for each account (scan_mem.c), 8 for each group it is granted, 40 for each
+ * Kept: 20 bytes for each account, its hash and its RDN (scan_mem.c), 8 for each group it is granted, 40 for each
  * record of the source; findings cost what their texts take. One thread.
  */
 #ifndef PROV_CTL_SCAN_H
