@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "fold.h"
+#include "grow.h"
 
 static uint64_t seed[2] = { 0x243f6a8885a308d3u, 0x9e3779b97f4a7c15u };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -78,24 +79,6 @@ uint64_t prov_hash_dn(const char *s, size_t len)
 	uint64_t h = text ? prov_hash(text, strlen(text)) : 0;
 	free(text);
 	return h;
-}
-
-int prov_grow(void *array, size_t n, size_t *room, size_t size)
-{
-	if (n < *room)
-		return 0;
-	size_t more = *room ? 2 * *room : 64;
-	union any {
-		void *p;
-		unsigned char byte[sizeof(void *)];
-	} old, grown; /* array is a T **, whatever T is */
-	memcpy(old.byte, array, sizeof(old));
-	grown.p = reallocarray(old.p, more, size);
-	if (!grown.p)
-		return PROV_ENOMEM;
-	memcpy(array, grown.byte, sizeof(grown));
-	*room = more;
-	return 0;
 }
 
 /* The slot that holds the hash, or the free one where it belongs. */

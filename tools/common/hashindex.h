@@ -34,7 +34,4 @@ int prov_hashindex_add(struct prov_hashindex *x, uint64_t hash, uint32_t *number
 uint32_t prov_hashindex_find(const struct prov_hashindex *x, uint64_t hash);
 void prov_hashindex_dispose(struct prov_hashindex *x);
 
-/* Make room for one more of `size` bytes behind *n. Pages that are not used yet cost nothing. */
-int prov_grow(void *array, size_t n, size_t *room, size_t size);
-
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "grow.h"
 #include "recsrc_impl.h"
 
 static const struct {
@@ -162,14 +163,8 @@ int prov_recsrc_put(struct prov_recsrc_reading *r, size_t column, const char *s,
 	char *copy = prov_arena_strndup(&r->arena, s, len);
 	if (!copy)
 		return prov_recsrc_nomem(r);
-	if (r->nval == r->room) {
-		size_t room = r->room ? 2 * r->room : 32;
-		struct prov_val *v = reallocarray(r->val, room, sizeof(*v));
-		if (!v)
-			return prov_recsrc_nomem(r);
-		r->val = v;
-		r->room = room;
-	}
+	if (prov_grow(&r->val, r->nval, &r->room, sizeof(*r->val)))
+		return prov_recsrc_nomem(r);
 	for (size_t i = 0; i <= column; i++)
 		at += r->col[i].n;
 	memmove(r->val + at + 1, r->val + at, (r->nval - at) * sizeof(*r->val));

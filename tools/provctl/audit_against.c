@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "against.h"
+#include "grow.h"
 #include "jsonout.h"
 #include "replay.h"
 #include "search.h"
@@ -71,14 +72,8 @@ static int suspect_add(struct against *a, const char *dn, const char *uuid, enum
 		a->more++;
 		return 0;
 	}
-	if (a->n == a->room) {
-		size_t room = a->room ? 2 * a->room : 16;
-		struct suspect *p = reallocarray(a->suspect, room, sizeof(*p));
-		if (!p)
-			return PROV_ENOMEM;
-		a->suspect = p;
-		a->room = room;
-	}
+	if (prov_grow(&a->suspect, a->n, &a->room, sizeof(*a->suspect)))
+		return PROV_ENOMEM;
 	struct suspect *p = &a->suspect[a->n++];
 	memset(p, 0, sizeof(*p));
 	p->dn = strdup(dn);

@@ -12,6 +12,7 @@
 
 #include "audit.h"
 #include "evidence.h"
+#include "grow.h"
 #include "jsonout.h"
 #include "report.h"
 #include "state.h"
@@ -69,31 +70,19 @@ static int put_row(struct evidence *e, enum evidence_section s, const char *what
 	return rc;
 }
 
-/* Room for one more. */
-static void *more(void *list, size_t n, size_t *room, size_t size)
-{
-	if (n < *room)
-		return list;
-	void *p = reallocarray(list, *room ? 2 * *room : 32, size);
-	if (p)
-		*room = *room ? 2 * *room : 32;
-	return p;
-}
-
 static int want(struct evidence *e, const char *event, const char *connector)
 {
-	struct revocation *p = more(e->rev, e->nrev, &e->rev_room, sizeof(*p));
 	char *key = NULL;
 	size_t at;
 	int fresh, rc;
-	if (!p || asprintf(&key, "%s %s", event, connector) < 0)
+	if (prov_grow(&e->rev, e->nrev, &e->rev_room, sizeof(*e->rev)) ||
+		asprintf(&key, "%s %s", event, connector) < 0)
 		return PROV_ENOMEM;
-	e->rev = p;
 	rc = prov_strmap_add(e->events, key, &at, &fresh);
 	free(key);
 	if (rc || !fresh)
 		return rc;
-	p = &e->rev[e->nrev++];
+	struct revocation *p = &e->rev[e->nrev++];
 	memset(p, 0, sizeof(*p));
 	p->leaver = e->nleaver - 1;
 	snprintf(p->connector, sizeof(p->connector), "%s", connector);
@@ -121,12 +110,10 @@ static int want_events(struct evidence *e, const json_t *r)
 
 static int leaves(struct evidence *e, const char *what, uint64_t seq, int64_t usec, const json_t *r)
 {
-	struct leaver *l = more(e->leaver, e->nleaver, &e->leaver_room, sizeof(*l));
 	char n[24];
-	if (!l)
+	if (prov_grow(&e->leaver, e->nleaver, &e->leaver_room, sizeof(*e->leaver)))
 		return PROV_ENOMEM;
-	e->leaver = l;
-	l += e->nleaver++;
+	struct leaver *l = &e->leaver[e->nleaver++];
 	memset(l, 0, sizeof(*l));
 	l->seq = seq;
 	l->usec = usec;

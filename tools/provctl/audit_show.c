@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "grow.h"
 #include "jsonout.h"
 #include "table.h"
 
@@ -32,15 +33,9 @@ static int keep_row(struct showing *s, uint64_t seq, json_t *record)
 		s->at = (s->at + 1) % s->limit;
 		return 0;
 	}
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 64;
-		struct shown *row = reallocarray(s->row, room, sizeof(*row));
-		if (!row) {
-			json_decref(record);
-			return PROV_ENOMEM;
-		}
-		s->row = row;
-		s->room = room;
+	if (prov_grow(&s->row, s->n, &s->room, sizeof(*s->row))) {
+		json_decref(record);
+		return PROV_ENOMEM;
 	}
 	s->row[s->n++] = (struct shown){ seq, record };
 	return 0;

@@ -10,6 +10,7 @@
 
 #include "exemptions.h"
 #include "fold.h"
+#include "grow.h"
 #include "timefmt.h"
 
 enum column { CHECK, DN, PATTERN, RELATED, REASON, OWNER, EXPIRES, COLUMNS };
@@ -121,16 +122,8 @@ static void end_of_row(struct reading *r)
 	struct exemptions *x = r->x;
 	char **v = r->value;
 
-	if (!r->rc && x->n == x->room) {
-		size_t room = x->room ? 2 * x->room : 32;
-		struct exemption *grown = reallocarray(x->item, room, sizeof(*grown));
-		if (grown) {
-			x->item = grown;
-			x->room = room;
-		} else {
-			no_memory(r);
-		}
-	}
+	if (!r->rc && prov_grow(&x->item, x->n, &x->room, sizeof(*x->item)))
+		no_memory(r);
 	if (!r->rc) {
 		struct exemption *e = &x->item[x->n++];
 		memset(e, 0, sizeof(*e));

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "fold.h"
+#include "grow.h"
 #include "sha256.h"
 
 static const struct finding_about about[FINDING_CHECKS] = {
@@ -92,14 +93,8 @@ static void clear(struct finding *f)
 
 int findings_add(struct findings *list, const struct finding *f)
 {
-	if (list->n == list->room) {
-		size_t room = list->room ? 2 * list->room : 64;
-		struct finding *grown = reallocarray(list->item, room, sizeof(*grown));
-		if (!grown)
-			return PROV_ENOMEM;
-		list->item = grown;
-		list->room = room;
-	}
+	if (prov_grow(&list->item, list->n, &list->room, sizeof(*list->item)))
+		return PROV_ENOMEM;
 	struct finding *to = &list->item[list->n];
 	memset(to, 0, sizeof(*to));
 	to->check = f->check;

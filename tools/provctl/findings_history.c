@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "grow.h"
 #include "jsonout.h"
 #include "timefmt.h"
 #include "wholefile.h"
@@ -32,14 +33,8 @@ const struct history_row *history_find(const struct history *h, const char *key)
 
 int history_add(struct history *h, const struct history_row *row)
 {
-	if (h->n == h->room) {
-		size_t room = h->room ? 2 * h->room : 64;
-		struct history_row *grown = reallocarray(h->row, room, sizeof(*grown));
-		if (!grown)
-			return PROV_ENOMEM;
-		h->row = grown;
-		h->room = room;
-	}
+	if (prov_grow(&h->row, h->n, &h->room, sizeof(*h->row)))
+		return PROV_ENOMEM;
 	h->row[h->n++] = *row;
 	return 0;
 }

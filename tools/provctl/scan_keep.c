@@ -7,6 +7,7 @@
 
 #include "fold.h"
 #include "grant.h"
+#include "grow.h"
 #include "scan.h"
 
 static uint64_t hash_name(const char *text, size_t len)

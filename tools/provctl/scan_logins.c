@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "grow.h"
 #include "scan.h"
 #include "timefmt.h"
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "scan.h"
 
 uint32_t scan_text(struct scan *s, const char *text, size_t len)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "outbox_view.h"
 #include "scan.h"
 #include "search.h"

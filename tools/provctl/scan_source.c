@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fold.h"
+#include "grow.h"
 #include "scan.h"
 
 enum { COLUMNS = 40 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "scan.h"
 
 enum { DISABLED = 2 }; /* userAccountControl: ACCOUNTDISABLE */

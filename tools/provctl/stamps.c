@@ -7,6 +7,7 @@
 
 #include "audit_match.h"
 #include "fold.h"
+#include "grow.h"
 #include "replay.h"
 #include "timefmt.h"
 
@@ -199,14 +200,8 @@ static int group(struct stamps *s, uint64_t seq, const json_t *r)
 	}
 	if (!any)
 		return 0;
-	if (s->ntaken == s->taken_room) {
-		size_t room = s->taken_room ? 2 * s->taken_room : 64;
-		struct taken *t = reallocarray(s->taken, room, sizeof(*t));
-		if (!t)
-			return PROV_ENOMEM;
-		s->taken = t;
-		s->taken_room = room;
-	}
+	if (prov_grow(&s->taken, s->ntaken, &s->taken_room, sizeof(*s->taken)))
+		return PROV_ENOMEM;
 	struct taken *t = &s->taken[s->ntaken];
 	t->seq = seq;
 	s->ntaken += stamps_uuid(audit_text(r, "id"), t->id);

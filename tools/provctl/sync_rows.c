@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fold.h"
+#include "grow.h"
 
 int sync_rows_new(const struct sync_map *map, struct sync_rows **out)
 {
@@ -138,19 +139,6 @@ static int note_id(struct sync_rows *r, size_t row, const struct sync_wish *w)
 	return rc;
 }
 
-static int add_slot(struct sync_rows *r)
-{
-	if (r->n < r->room)
-		return 0;
-	size_t room = r->room ? 2 * r->room : 256;
-	struct sync_row *row = reallocarray(r->row, room, sizeof(*row));
-	if (!row)
-		return PROV_ENOMEM;
-	r->row = row;
-	r->room = room;
-	return 0;
-}
-
 static int add(struct sync_rows *r, size_t line, const struct prov_val *cell,
 	struct sync_problems *broken, struct sync_problems *bad, struct prov_arena *arena)
 {
@@ -164,7 +152,8 @@ static int add(struct sync_rows *r, size_t line, const struct prov_val *cell,
 		sync_problem_add(broken, line, "%s", why.text);
 		return 0;
 	}
-	if (add_slot(r) || note(r->key, w.key, &index, &fresh))
+	if (prov_grow(&r->row, r->n, &r->room, sizeof(*r->row)) ||
+		note(r->key, w.key, &index, &fresh))
 		return PROV_ENOMEM;
 	if (!fresh) {
 		sync_problem_add(broken, line, "key %.*s is in row %zu already",

@@ -36,7 +36,8 @@ static char *option(const struct prov_connector *c, const char *name, const char
 
 static int no_memory(struct prov_error *err)
 {
-	return prov_error_set(err, PROV_ENOMEM, "no memory");
+	prov_error_set(err, PROV_ENOMEM, "no memory");
+	return PROV_ENOMEM;
 }
 
 static int read_lock(struct ldapdir *s, const struct prov_connector *c, struct prov_error *err)
