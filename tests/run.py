@@ -152,6 +152,7 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False)
             env={**os.environ, **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}).returncode
     except subprocess.TimeoutExpired:
         status = None
+    failed = count.failed
     if xml.exists():
         for case in ElementTree.parse(xml).getroot().iter("testcase"):
             if case.find("skipped") is not None:
@@ -159,8 +160,8 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False)
             else:
                 good = case.find("failure") is None and case.find("error") is None
                 count.add(f"{case.get('classname')}.{case.get('name')}", good)
-    else:
-        count.add(f"pytest tests/{folder}: exit status {status}", False)
+    if not xml.exists() or (status != 0 and count.failed == failed):  # none collected, aborted, ...
+        count.add(f"pytest tests/{name or folder}: exit status {status}", False)
 
 
 def step_slapd(count):

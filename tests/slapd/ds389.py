@@ -11,14 +11,11 @@ import pwd
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-import ldap
-
 from directory import GROUPS, PEOPLE, SUFFIX
-from harness import free_port, make_pki, wait_until
-from ldapclient import Client
+from harness import free_port, make_pki
+from otherserver import OtherServer
 
 NS_SLAPD = shutil.which("ns-slapd", path="/usr/sbin:/usr/bin")
 TEMPLATE = Path("/usr/share/dirsrv/data/template-dse.ldif")
@@ -29,23 +26,10 @@ def ssha(password, salt=b"saltsalt"):
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
 
 
-class Ds389:
+class Ds389(OtherServer):
     """One instance, TLS and plain, on loopback; close() ends and removes it."""
 
     rootdn, rootpw = ROOTDN, ROOTPW
-
-    def __init__(self):
-        self.dir = Path(tempfile.mkdtemp(prefix="ds389-"))
-        self.port, self.tls_port = free_port(), free_port()
-        self.uri, self.ldaps = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
-        self.process, self._clients, self._admin = None, [], None
-        try:
-            self._configure()
-            self._start()
-            self._fill()
-        except BaseException:
-            self.close()
-            raise
 
     def _run(self, *args):
         done = subprocess.run([str(a) for a in args], capture_output=True, text=True)
@@ -63,7 +47,9 @@ class Ds389:
         self._run("pk12util", "-i", conf / "server.p12", "-d", conf, "-k", secret, "-W", "")
         self._run("certutil", "-A", "-d", conf, "-n", "CA", "-t", "CT,,", "-a", "-i", pki / "ca.pem", "-f", secret)
 
-    def _configure(self):
+    def prepare(self):
+        self.port, self.tls_port = free_port(), free_port()
+        self.uri, self.ldaps = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
         for name in ("conf/schema", "lock", "tmp", "ldif", "bak", "run", "log", "db", "dbhome"):
             (self.dir / name).mkdir(parents=True)
         conf, d = self.dir / "conf", self.dir
@@ -87,22 +73,14 @@ class Ds389:
                                   "nsslapd-listenhost: 127.0.0.1\nnsslapd-securelistenhost: 127.0.0.1\n")
         (conf / "dse.ldif").write_text(text)
 
-    def _start(self):
-        with (self.dir / "out").open("ab") as out:
-            self.process = subprocess.Popen(
-                [NS_SLAPD, "-D", str(self.dir / "conf"), "-i", str(self.dir / "run/pid"), "-d", "0"],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_until(self._listening, 60, "ns-slapd listens")
+    def command(self):
+        return [NS_SLAPD, "-D", self.dir / "conf", "-i", self.dir / "run/pid", "-d", "0"]
 
-    def _listening(self):
-        assert self.process.poll() is None, (self.dir / "out").read_text() + (self.dir / "log/errors").read_text()
-        try:
-            self.admin.alive()
-            return True
-        except ldap.SERVER_DOWN:
-            return False
+    def logs(self):
+        errors = self.dir / "log/errors"
+        return super().logs() + (errors.read_text() if errors.exists() else "")
 
-    def _fill(self):
+    def fill(self):
         """A database for the suffix, and the usual tree."""
         self.admin.add("cn=main,cn=ldbm database,cn=plugins,cn=config", {
             "objectClass": ["extensibleObject", "nsBackendInstance"], "cn": "main", "nsslapd-suffix": SUFFIX})
@@ -116,17 +94,6 @@ class Ds389:
 
     # -- for the tests ------------------------------------------------------------------
 
-    def client(self, dn, pw):
-        c = Client(self.ldaps, dn, pw, ca=self.dir / "pki/ca.pem")
-        self._clients.append(c)
-        return c
-
-    @property
-    def admin(self):
-        if self._admin is None:
-            self._admin = self.client(ROOTDN, ROOTPW)
-        return self._admin
-
     def person_dn(self, uid):
         return f"uid={uid},{PEOPLE}"
 
@@ -135,15 +102,3 @@ class Ds389:
 
     def entry(self, uid, *attrs):
         return self.admin.get(self.person_dn(uid), *(attrs or ("*", "+", "nsAccountLock")))
-
-    def close(self):
-        for c in self._clients:
-            c.close()
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.dir)

@@ -382,6 +382,10 @@ class Slapd(Directory):
             raise AssertionError("provd did not stop within 40 s") from None
         assert hard or status == 0, f"provd ended with {status}: {self.provd_log.read_text()[-3000:]}"
 
+    def everything(self):
+        """Every entry with its attributes, to compare."""
+        return sorted((e.dn, sorted((a, sorted(map(str, v))) for a, v in e.items())) for e in self.admin.search(self.suffix))
+
     # -- trail and outbox: read from the files, so that no code of ours is believed ---------
 
     def state_now(self):

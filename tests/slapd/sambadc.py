@@ -4,18 +4,13 @@ It is provisioned anew, serves LDAP only, and listens on a loopback address of i
 ports (389, 636) are fixed. That needs root. Nothing of the machine's own Samba is read or written.
 """
 
-import os
 import random
 import shutil
 import socket
 import subprocess
-import tempfile
-from pathlib import Path
 
-import ldap
-
-from harness import make_pki, wait_until
-from ldapclient import Client
+from harness import make_pki
+from otherserver import OtherServer
 
 SAMBA = shutil.which("samba", path="/usr/sbin:/usr/bin")
 DOMAIN = "ad.example.com"
@@ -76,26 +71,14 @@ def free_address():
             continue
 
 
-class SambaDc:
+class SambaDc(OtherServer):
     """One domain; close() ends and removes it. rootdn is its administrator."""
 
     rootdn, rootpw = ADMIN, ADMINPW
 
-    def __init__(self):
-        self.dir = Path(tempfile.mkdtemp(prefix="samba-"))
+    def prepare(self):
         self.address = free_address()
         self.uri, self.ldaps = f"ldap://{self.address}", f"ldaps://{self.address}"
-        self.process, self._clients, self._admin = None, [], None
-        try:
-            self._provision()
-            self.start()
-            for dn in (STAFF, TEAMS, OUT):
-                self.admin.add(dn, {"objectClass": "organizationalUnit"})
-        except BaseException:
-            self.close()
-            raise
-
-    def _provision(self):
         make_pki(self.dir / "pki", f"IP:{self.address}")
         (self.dir / "none.conf").touch()
         done = subprocess.run(["/usr/bin/python3", "-c", PROVISION, str(self.dir), DOMAIN.upper(), ADMINPW],
@@ -104,52 +87,15 @@ class SambaDc:
         (self.dir / "run").mkdir()
         (self.dir / "smb.conf").write_text(CONF.format(dir=self.dir, address=self.address, realm=DOMAIN.upper()))
 
-    def start(self):
-        with (self.dir / "out").open("ab") as out:
-            self.process = subprocess.Popen(
-                [SAMBA, f"--configfile={self.dir}/smb.conf", "--foreground", "--no-process-group", "--model=single",
-                 "--debug-stdout"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_until(self._listening, 60, "samba listens")
+    def command(self):
+        return [SAMBA, f"--configfile={self.dir}/smb.conf", "--foreground", "--no-process-group", "--model=single",
+                "--debug-stdout"]
 
-    def _listening(self):
-        assert self.process.poll() is None, (self.dir / "out").read_text()
-        try:
-            return self.admin.alive()
-        except ldap.SERVER_DOWN:
-            return False
-
-    def stop(self):
-        for c in self._clients:
-            c.close()
-        self._clients, self._admin = [], None
-        process, self.process = self.process, None
-        if process and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def close(self):
-        self.stop()
-        if os.environ.get("PROV_KEEP"):
-            print(f"kept: {self.dir}")
-        else:
-            shutil.rmtree(self.dir)
+    def fill(self):
+        for dn in (STAFF, TEAMS, OUT):
+            self.admin.add(dn, {"objectClass": "organizationalUnit"})
 
     # -- for the tests ------------------------------------------------------------------
-
-    def client(self, dn, pw):
-        c = Client(self.ldaps, dn, pw, ca=self.dir / "pki/ca.pem")
-        self._clients.append(c)
-        return c
-
-    @property
-    def admin(self):
-        if self._admin is None:
-            self._admin = self.client(ADMIN, ADMINPW)
-        return self._admin
 
     def person(self, login, *attrs):
         """The account of that sAMAccountName, wherever it is; or None."""

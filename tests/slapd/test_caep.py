@@ -12,7 +12,7 @@ from harness import wait_until
 from ldapclient import refused
 from receivers import NodeServer
 from test_provd import status, wait_state
-from test_webhook import provctl
+from test_webhook import failed, provctl
 
 ISSUER = "https://directory.example.com"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
@@ -61,10 +61,6 @@ def site(slapd, pki, tmp_path):
     made = Site(slapd, pki, tmp_path / "receiver")
     yield made
     made.node.stop()
-
-
-def failed(s, text):
-    wait_until(lambda: text in ((status(s) or {}).get("lastError") or ""), 10, f"{text!r}; it says {status(s)}")
 
 
 @pytest.mark.parametrize("kind", ["ES256", "EdDSA"])

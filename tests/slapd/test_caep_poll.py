@@ -11,17 +11,11 @@ import time
 
 import pytest
 
-from harness import make_pki, wait_until
+from harness import free_port, make_pki, wait_until
 from receivers import NodeServer
 from test_caep import CAEP, ISSUER, RISC, make_key
 from test_provd import status, wait_state
 from test_webhook import provctl
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Site:

@@ -35,10 +35,6 @@ def values(read):
     return {a: [v.decode() for v in vs] for a, vs in read.entry.items()}
 
 
-def everything(s):
-    return sorted((e.dn, sorted((a, sorted(map(str, v))) for a, v in e.items())) for e in s.admin.search(s.suffix))
-
-
 class NoOp(ldap.LDAPError):
     pass
 
@@ -46,13 +42,13 @@ class NoOp(ldap.LDAPError):
 def simulate(s, call, *controls):
     """Run with the no-op control: it must answer noOperation (0x410e) and change nothing.
     Returns the plan, when there is one."""
-    before, trail = everything(s), len(s.trail())
+    before, trail = s.everything(), len(s.trail())
     ld = s.admin.ld
     sent = [control(NOOP), *controls]
     with pytest.raises(ldap.LDAPError) as error:
         call(sent)
     assert error.value.args[0].get("result") == 0x410E, error.value
-    assert everything(s) == before
+    assert s.everything() == before
     assert len(s.trail()) == trail
     assert ld
     for oid, _, value in error.value.args[0].get("ctrls", []):
@@ -114,11 +110,11 @@ def test_the_plan_control_tells_what_would_happen(s):
 
 
 def test_the_plan_control_without_no_op_is_refused(s):
-    before = everything(s)
+    before = s.everything()
     with pytest.raises(ldap.LDAPError) as error:
         s.set("ada", departmentNumber="it", controls=[control(PLAN)])
     assert "no-op" in error.value.args[0].get("info", "")
-    assert everything(s) == before
+    assert s.everything() == before
 
 
 def test_the_plan_with_the_stock_client(s):
@@ -233,7 +229,7 @@ class TxnEnd(ldap.extop.ExtendedRequest):
 
 
 def test_a_transaction_is_refused_with_a_text_when_its_first_write_comes(s):
-    before = everything(s)
+    before = s.everything()
     ld = s.admin.ld
     _, identifier = ld.extop_s(TxnStart())
     spec = [control(TXN_SPEC, identifier)]
@@ -241,7 +237,7 @@ def test_a_transaction_is_refused_with_a_text_when_its_first_write_comes(s):
         s.set("ada", departmentNumber="it", controls=spec)
     with pytest.raises(ldap.LDAPError):
         ld.extop_s(TxnEnd(identifier))
-    assert everything(s) == before
+    assert s.everything() == before
     s.set("ada", departmentNumber="it")
     assert s.members("it") == ["ada"]
 

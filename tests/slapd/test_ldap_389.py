@@ -7,10 +7,10 @@ import manual
 from directory import GROUPS, PEOPLE, SUFFIX
 from ds389 import Ds389
 from harness import wait_until
-from test_ldap_connector import connect as connect_any, failed
+from test_ldap_connector import connect as connect_any
 from test_provd import status, wait_state
 from test_scim import settled
-from test_webhook import keep
+from test_webhook import failed, keep
 
 LOCK = "nsAccountLock"
 

@@ -10,10 +10,10 @@ import manual
 from directory import PEOPLE
 from harness import wait_until
 from sambadc import BASE, DOMAIN, OUT, STAFF, TEAMS, SambaDc
-from test_ldap_connector import ATTRS, failed
+from test_ldap_connector import ATTRS, connect as connect_any
 from test_provd import ask, status, wait_state
 from test_scim import settled
-from test_webhook import keep, provctl
+from test_webhook import failed, keep, provctl
 
 DISABLED, NEVER_EXPIRES = 0x2, 0x10000
 CROWD = int(os.environ.get("PROV_AD_PEOPLE", "12"))  # of the test that kills provd
@@ -34,15 +34,9 @@ def s(make_slapd):
     return make_slapd(provision={"provision-on-delete": "allow"})
 
 
-def connect(s, there, *, url=None, base=STAFF, option=(), wait=True, **attrs):
-    attrs.setdefault("provSecretFile", str(keep(s, there.rootpw)))
-    attrs.setdefault("provAttribute", ATTRS)
-    attrs.setdefault("provTimeout", "10")
-    option = ["dialect=ad", f"ca={there.dir}/pki/ca.pem", f"bindDn={there.rootdn}", *option]
-    s.connector("hook", f"{url or there.ldaps}/{base}", provConnectorType="ldap", provOption=option, **attrs)
-    s.provd_start()
-    if wait:
-        wait_state(s, "enabled")
+def connect(s, there, *, base=STAFF, option=(), **kw):
+    kw.setdefault("provTimeout", "10")
+    connect_any(s, there, base=base, option=("dialect=ad", *option), **kw)
 
 
 def control(there, login):

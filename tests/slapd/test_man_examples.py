@@ -115,10 +115,16 @@ def test_nats(slapd, pki, nats, tmp_path):  # noqa: F811
     assert "ann@example.com" in message["data"]
 
 
+def options_of(table):
+    block = re.search(rf"^static const char \*const {table}\[\] = {{(.*?)}};", OF_TABLE, re.M | re.S)
+    return {n.split("=")[0] for n in re.findall(r'"([^"]+)"', block[1])}
+
+
 @pytest.mark.parametrize("kind", sorted(sections()))
 def test_every_option_of_a_kind_is_on_the_page(kind):
-    block = re.search(rf"^static const char \*const {kind}_options\[\] = {{(.*?)}};", OF_TABLE, re.M | re.S)
-    names = {n.split("=")[0] for n in re.findall(r'"([^"]+)"', block[1])} if block else set()
+    table = re.search(rf'^\t{{ "{kind}",.*?(\w+_options),', OF_TABLE, re.M | re.S)[1]
+    names = options_of(table)
+    assert names, table
     missing = {n for n in names if f"{n}=" not in sections()[kind] and not (n in ("ca", "cert", "key") and "cert=" in PAGE)}
     assert not missing, f"{kind}: {sorted(missing)} are not in provd(8)"
 

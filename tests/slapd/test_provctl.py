@@ -24,10 +24,6 @@ def s(slapd):
     return slapd
 
 
-def everything(s):
-    return sorted((e.dn, sorted((a, sorted(map(str, v))) for a, v in e.items())) for e in s.admin.search(SUFFIX))
-
-
 # -- what all commands share ------------------------------------------------------------------
 
 
@@ -216,10 +212,10 @@ def test_explain_without_the_state_directory_still_explains(s):
 
 
 def plan(s, ldif, check, *args):
-    before, trail = everything(s), len(s.trail())
+    before, trail = s.everything(), len(s.trail())
     (s.dir / "plan.ldif").write_text(ldif)
     done = s.provctl("plan", "-f", s.dir / "plan.ldif", *args, check=check)
-    assert everything(s) == before and len(s.trail()) == trail, "plan changed something"
+    assert s.everything() == before and len(s.trail()) == trail, "plan changed something"
     return done.stdout
 
 
@@ -320,9 +316,9 @@ def old(make_slapd):
 
 
 def test_adopt_shows_first_and_changes_nothing(old):
-    before = everything(old)
+    before = old.everything()
     done = old.provctl("adopt", check=0)
-    assert everything(old) == before
+    assert old.everything() == before
     assert "25 to adopt, 12 of them would change" in done.stdout and f"uid=old1,{PEOPLE}" in done.stdout
 
 
@@ -330,9 +326,9 @@ def test_adopt_does_it_in_batches_and_only_once(old):
     assert "25 adopted, 0 failed" in old.provctl("adopt", "--apply", "--batch", "4", check=0).stdout
     assert len(old.members("sales")) == 12
     assert old.roles_of("old1") == ["sales"] and old.roles_of("old2") == []
-    before = everything(old)
+    before = old.everything()
     assert "0 adopted" in old.provctl("adopt", "--apply", check=0).stdout
-    assert everything(old) == before
+    assert old.everything() == before
 
 
 def test_adopt_goes_on_past_a_failure_and_says_which(make_slapd):

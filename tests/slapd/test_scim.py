@@ -11,7 +11,7 @@ from harness import stays, wait_until
 from ldapclient import refused
 from receivers import NodeServer
 from test_provd import ask, status, wait_state
-from test_webhook import keep, provctl
+from test_webhook import failed, keep, provctl
 
 TOKEN = "a.bearer-token_1"
 ATTRS = ["mail", "givenName", "sn", "title", "departmentNumber", "employeeNumber", "displayName"]
@@ -76,10 +76,6 @@ def settled(s, name="hook", timeout=10):
         st = status(s, name)
         return last and st["passed"] >= last and not (st["ready"] or st["inFlight"] or st["deferred"])
     wait_until(done, timeout, "all delivered")
-
-
-def failed(s, text):
-    wait_until(lambda: text in (status(s)["lastError"] or ""), 10, f"{text!r}; it says {status(s)}")
 
 
 @pytest.fixture

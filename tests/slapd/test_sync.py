@@ -85,9 +85,9 @@ class Company:
 
     def refused(self, *words, args=(), apply=True, **kw):
         """Nothing is applied, exit 3, and each of the words is said."""
-        before, state = everything(self.s), self.state.read_text() if self.state.exists() else None
+        before, state = self.s.everything(), self.state.read_text() if self.state.exists() else None
         result = self.run(*(["--apply"] if apply else []), *args, check=3, **kw)
-        assert everything(self.s) == before
+        assert self.s.everything() == before
         assert (self.state.read_text() if self.state.exists() else None) == state, "the state file was changed"
         said = "\n".join(f"row {p['row']}: {p['text']}" for p in result.problems)
         for word in words:
@@ -113,10 +113,6 @@ class Result(dict):
     def mods(self, key):
         [change] = [c for c in self.changes if c["key"] == key]
         return {m["attr"]: m.get("after") for m in change["mods"]}
-
-
-def everything(s):
-    return sorted((e.dn, sorted((a, sorted(map(str, v))) for a, v in e.items())) for e in s.admin.search(s.suffix))
 
 
 def state(s, uid):
@@ -149,12 +145,12 @@ def co(s):
 
 
 def test_without_apply_everything_is_shown_and_nothing_is_done(s, co):
-    before = everything(s)
+    before = s.everything()
     r = co.run()
     assert r.kinds() == {"e1": "joiner", "e2": "joiner", "e3": "joiner"}
     assert r["joiners"] == 3 and "applied" not in r
     assert r.mods("e3")["title"] == 'Rep, "senior"' and r.mods("e3")["manager"] == s.person_dn("blee")
-    assert everything(s) == before and not co.state.exists()
+    assert s.everything() == before and not co.state.exists()
 
 
 def test_joiners_are_added_and_provisioned_for_the_reason_that_the_feed_is(s, co):
@@ -169,10 +165,10 @@ def test_joiners_are_added_and_provisioned_for_the_reason_that_the_feed_is(s, co
 
 def test_the_same_feed_again_changes_nothing(s, co):
     co.apply()
-    before = everything(s)
+    before = s.everything()
     r = co.apply()
     assert r.changes == [] and r["unchanged"] == 3 and r["applied"] == {"done": 0, "failed": 0}
-    assert everything(s) == before
+    assert s.everything() == before
 
 
 def test_movers_get_only_what_differs(s, co):
@@ -716,12 +712,12 @@ def test_the_plan_tells_what_the_policy_gives_and_takes(s, co):
     co.apply()
     co.change("e3", dept="it")
     co.put("e4", "Eve", "New")
-    before = everything(s)
+    before = s.everything()
     r = co.run("--plan")
     plans = {c["key"]: c["plan"] for c in r.changes}
     assert plans["e3"]["groups"] == {"gained": [s.group_dn("it")], "lost": [s.group_dn("sales")]}
     assert plans["e4"]["groups"]["gained"] == [s.group_dn("sales")]
-    assert everything(s) == before
+    assert s.everything() == before
     text = s.provctl(*co.command("--plan"), check=0).stdout
     assert "2 roles and 2 groups given, 1 and 1 taken" in text and "- group" in text
 
@@ -793,9 +789,9 @@ def test_an_ldif_feed(s):
 def test_a_hostile_ldif_feed_is_refused(s, spoil, word):
     (s.dir / "x.map").write_text(LDIF_MAP)
     (s.dir / "x.ldif").write_text(spoil(OTHER))
-    before = everything(s)
+    before = s.everything()
     done = s.provctl("sync", "--feed", f"ldif:{s.dir}/x.ldif", "--map", s.dir / "x.map", "--apply", check=3)
-    assert word in done.stderr and "root:" not in done.stdout + done.stderr and everything(s) == before
+    assert word in done.stderr and "root:" not in done.stdout + done.stderr and s.everything() == before
 
 
 def test_a_feed_from_another_directory(s, make_slapd):
