@@ -18,7 +18,7 @@ import pytest
 from directory import PEOPLE
 from harness import PROVCTL
 from slapdconf import INDEX
-from test_sync import Company, HEAD, MAP, everything
+from test_sync import Company, HEAD, MAP
 
 SEED, FILES = 20261125, 200
 RULES = MAP.replace("{unique}", "{Nr|lower}").replace("active yes\n", "")
@@ -129,11 +129,11 @@ def test_spoilt_feeds_are_refused_or_read_right(make_slapd, part):
     for i in range(part * FILES // 4, (part + 1) * FILES // 4):
         data = spoil(random.Random(SEED + i), base)
         co.feed.write_bytes(data)
-        before, state = everything(s), co.state.read_text()
+        before, state = s.everything(), co.state.read_text()
         done = s.provctl(*co.command("--apply", *open_))
         assert done.returncode in (0, 3), f"file {i}: {done}"
         if done.returncode == 3:
-            assert everything(s) == before and co.state.read_text() == state, f"file {i}"
+            assert s.everything() == before and co.state.read_text() == state, f"file {i}"
             assert done.stderr.count("provctl: people.csv: ") >= 1, f"file {i}: refused without a reason"
             refused += 1
             continue
