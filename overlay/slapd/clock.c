@@ -14,10 +14,12 @@
 #define EVERY 60            /* s */
 #define EVERY_UNINDEXED 600 /* s */
 #define APART 60            /* s between one provider and the next */
+#define NEVER INT64_MAX
 
 struct prov_clock {
 	struct prov_instance *pi;
-	struct re_s *task;      /* under slapd_rq.rq_mutex */
+	struct re_s *task; /* under slapd_rq.rq_mutex */
+	int64_t opened;
 	_Atomic int64_t next;   /* when it rings */
 	_Atomic int64_t behind; /* this provider's delay */
 	atomic_bool rings, warned;
@@ -95,34 +97,41 @@ bool prov_clock_rings(struct prov_instance *pi)
 		!SLAP_SINGLE_SHADOW(pi->be);
 }
 
-/* How many providers come before this one. */
-static int64_t rank(struct prov_instance *pi, Operation *op)
+struct others {
+	int64_t before; /* how many providers come before this one */
+	bool any;
+};
+
+static struct others others(struct prov_instance *pi, Operation *op)
 {
+	struct others o = { 0, false };
 	Entry *e = NULL;
 	bool seen[SLAP_SYNC_SID_MAX + 1] = { false };
-	int64_t n = 0;
 
 	if (slap_serverID == 0 ||
 		prov_lookup_entry(pi, op, &pi->be->be_nsuffix[0], &e) != LDAP_SUCCESS || !e)
-		return 0;
+		return o;
 	Attribute *a = attr_find(e->e_attrs, slap_schema.si_ad_contextCSN);
 	for (unsigned i = 0; a && i < a->a_numvals; i++) {
 		int sid = slap_parse_csn_sid(&a->a_nvals[i]);
-		if (sid > 0 && sid < slap_serverID && !seen[sid]) {
-			seen[sid] = true;
-			n++;
-		}
+		if (sid <= 0 || sid == slap_serverID || seen[sid])
+			continue;
+		seen[sid] = o.any = true;
+		o.before += sid < slap_serverID;
 	}
 	entry_free(e);
-	return n;
+	return o;
 }
 
-static char *filter(struct prov_arena *arena, const char *op, int64_t at)
+/* provDue of that time span, both inclusive. */
+static char *filter(struct prov_arena *arena, int64_t from, int64_t to)
 {
-	char text[PROV_TIME_TEXT];
+	char f[PROV_TIME_TEXT], t[PROV_TIME_TEXT];
 
-	prov_time_generalized(at, text);
-	return prov_arena_printf(arena, "(provDue%s%s)", op, text);
+	prov_time_generalized(from, f);
+	prov_time_generalized(to, t);
+	return from ? prov_arena_printf(arena, "(&(provDue>=%s)(provDue<=%s))", f, t)
+		    : prov_arena_printf(arena, "(provDue<=%s)", t);
 }
 
 struct first {
@@ -147,23 +156,22 @@ static int see_due(void *ctx, Entry *e)
 static int64_t next_due(const struct prov_job *job, int64_t now, int64_t latest)
 {
 	struct first f = { latest };
-	char *from = filter(job->arena, ">=", now + 1), *to = filter(job->arena, "<=", latest);
-	char *both = from && to ? prov_arena_printf(job->arena, "(&%s%s)", from, to) : NULL;
+	char *span = filter(job->arena, now + 1, latest);
 
-	if (both)
+	if (span)
 		prov_lookup_search(job->pi, job->op, &job->pi->be->be_nsuffix[0],
-			LDAP_SCOPE_SUBTREE, both, see_due, &f);
+			LDAP_SCOPE_SUBTREE, span, see_due, &f);
 	return f.due;
 }
 
 /* false: had to give way, or the database failed. */
-static bool evaluate_due(const struct prov_job *job, int64_t upto)
+static bool evaluate_due(const struct prov_job *job, int64_t from, int64_t upto)
 {
 	const struct prov_again again = { .job = job,
 		.what = "clock",
 		.reason = "a time that was set for the account has come" };
 	struct prov_again_names names = { .arena = job->arena };
-	char *due = filter(job->arena, "<=", upto);
+	char *due = filter(job->arena, from, upto);
 	bool whole = due &&
 		prov_lookup_search(job->pi, job->op, &job->pi->be->be_nsuffix[0],
 			LDAP_SCOPE_SUBTREE, due, prov_again_note, &names) == LDAP_SUCCESS &&
@@ -179,22 +187,33 @@ static bool evaluate_due(const struct prov_job *job, int64_t upto)
 	return whole;
 }
 
+/*
+ * When what came due before this server ran is its business: at once when it is alone; else not before
+ * the others, one of which has had its turn and is heard of first.
+ */
+static int64_t settled(const struct prov_clock *c, const struct others *o)
+{
+	return o->any ? c->opened + APART + o->before * APART : 0;
+}
+
 bool prov_clock_run(const struct prov_job *job)
 {
 	struct prov_clock *c = job->pi->clock;
-	int64_t now = time(NULL), behind = rank(job->pi, job->op) * APART;
+	struct others o = others(job->pi, job->op);
+	int64_t now = time(NULL), behind = o.before * APART, old = settled(c, &o);
 	bool fast = indexed(c);
 
 	atomic_store(&c->behind, behind);
-	if (!evaluate_due(job, now - behind)) {
+	if (!evaluate_due(job, now < old ? c->opened : 0, now - behind)) {
 		atomic_store(&c->rings, true); /* once more, when it may go on */
 		set_from_outside(c, time(NULL) + EVERY);
 		return false;
 	}
+	int64_t later = now < old ? old : NEVER;
 	now = time(NULL);
-	set_from_outside(c,
-		fast ? next_due(job, now - behind, now - behind + EVERY) + behind
-		     : now + EVERY_UNINDEXED);
+	int64_t next = fast ? next_due(job, now - behind, now - behind + EVERY) + behind
+			    : now + EVERY_UNINDEXED;
+	set_from_outside(c, next < later ? next : later);
 	return true;
 }
 
@@ -203,6 +222,7 @@ int prov_clock_open(struct prov_instance *pi)
 	struct prov_clock *c = ch_calloc(1, sizeof(*c));
 
 	c->pi = pi;
+	c->opened = time(NULL);
 	atomic_store(&c->rings, true); /* what came due while slapd was down */
 	atomic_store(&c->next, time(NULL) + EVERY);
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);

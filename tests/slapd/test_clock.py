@@ -5,9 +5,10 @@ import time
 import ldap
 import pytest
 
-from harness import stays, wait_until
+from harness import free_port, stays, wait_until
 from ldapclient import refused
 from test_provd import Receiver
+from test_replication import same
 
 LONG = "20400101000000Z"
 
@@ -151,9 +152,9 @@ def test_without_an_index_the_log_says_so_once_and_it_works(make_slapd):
 
 
 
-def test_one_of_two_providers_does_it(make_slapd):
-    from test_replication import same
-    from harness import free_port
+@pytest.fixture
+def providers(make_slapd):
+    """Two, each the other's consumer, that have both taken a write."""
     ports = [free_port(), free_port()]
 
     def provider(n):
@@ -171,9 +172,34 @@ def test_one_of_two_providers_does_it(make_slapd):
     wait_until(lambda: two.admin.get(one.suffix) and two.person("first"), 20, "they replicate")
     two.account("second")
     wait_until(lambda: one.person("second"), 20, "both ways")
+    return one, two
+
+
+def by_the_clock(s):
+    return [r["uid"] for r in s.trail() if r["op"] == "clock"]
+
+
+def test_one_of_two_providers_does_it(providers):
+    one, two = providers
     one.account("ann", provEndTime=at(4))
     two.account("bob", provEndTime=at(4))
-    wait_until(lambda: all(state(s, u) == "terminated" for s in (one, two) for u in ("ann", "bob")), 30)
+    wait_until(lambda: all(state(s, u) == "terminated" for s in providers for u in ("ann", "bob")), 30)
     wait_until(lambda: same(one, two), 10)
-    done = {n: [r["uid"] for r in s.trail() if r["op"] == "clock"] for n, s in ((1, one), (2, two))}
-    assert sorted(done[1] + done[2]) == ["ann", "bob"] and done[2] == [], done
+    assert sorted(by_the_clock(one)) == ["ann", "bob"] and by_the_clock(two) == []
+
+
+def test_another_provider_takes_over_when_the_first_is_gone(providers):
+    one, two = providers
+    one.account("ann", provEndTime=at(5))
+    wait_until(lambda: two.person("ann"), 10, "ann is known at both")
+    one.kill()
+    due = time.time() + 5
+    stays(lambda: state(two, "ann") == "active", 20)  # that is not its turn yet
+    wait_until(lambda: state(two, "ann") == "terminated", 75, "the second provider takes over")
+    assert 55 < time.time() - due < 75
+    one.start()
+    wait_until(lambda: state(one, "ann") == "terminated", 20, "the first one hears of it")
+    wait_until(lambda: same(one, two), 10)
+    one.account("bob", provEndTime=at(3))
+    wait_until(lambda: two.person("bob") and state(two, "bob") == "terminated", 20, "and has its turn back")
+    assert by_the_clock(two) == ["ann"] and by_the_clock(one) == ["bob"]
