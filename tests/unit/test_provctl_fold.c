@@ -8,8 +8,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <unicase.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
 
 #include "fold.h"
+#include "latin.h"
 #include "strmap.h"
 
 static void texts_fold_as_caseIgnoreMatch_does(void **state)
@@ -32,6 +37,73 @@ static void texts_fold_as_caseIgnoreMatch_does(void **state)
 		free(a);
 		free(b);
 	}
+}
+
+static size_t put(ucs4_t c, uint8_t *out)
+{
+	int n = u8_uctomb(out, c, 4);
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+static void same_as_unicode(const uint8_t *s, size_t len)
+{
+	char got[64];
+	size_t n = 0, want = 0, o = 0;
+	assert_true(prov_latin_fold(PROV_LATIN_TEXT, (const char *)s, len, got, sizeof(got), &n));
+	uint8_t *f = u8_casefold(s, len, NULL, UNINORM_NFKC, NULL, &want);
+	assert_non_null(f);
+	assert_int_equal(n, want);
+	assert_memory_equal(got, f, n);
+	free(f);
+	f = u8_casefold(s, len, NULL, UNINORM_NFKD, NULL, &want);
+	assert_non_null(f);
+	assert_true(prov_latin_fold(PROV_LATIN_NAME, (const char *)s, len, got, sizeof(got), &n));
+	for (size_t i = 0; i < want;) {
+		ucs4_t c;
+		size_t step = (size_t)u8_mbtouc(&c, f + i, want - i);
+		if (uc_is_general_category(c, UC_LETTER) || uc_is_general_category(c, UC_NUMBER)) {
+			assert_true(o + step <= n);
+			assert_memory_equal(got + o, f + i, step);
+			o += step;
+		}
+		i += step;
+	}
+	assert_int_equal(o, n);
+	free(f);
+}
+
+/* Each character alone, and beside those whose forms are the oddest. */
+static void latin_letters_fold_as_unicode_says(void **state)
+{
+	static const ucs4_t beside[] = { 'a', 'I', ' ', 0xa0, 0xa8, 0xb4, 0xdf, 0xe9, 0x130, 0x131,
+		0x132, 0x149, 0x17f, 0x1c4, 0x1d5, 0x1f0, 0x2b0, 0x2dc };
+	uint8_t s[12];
+	(void)state;
+	for (ucs4_t c = 1; c < 0x300; c++) {
+		same_as_unicode(s, put(c, s));
+		for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+			size_t n = put(beside[i], s);
+			n += put(c, s + n);
+			n += put(beside[i], s + n);
+			same_as_unicode(s, n);
+		}
+	}
+}
+
+static void what_the_table_has_not_is_left_to_unicode(void **state)
+{
+	static const char *const not_here[] = { "zoe\xcc\x88", "\xe5\xbc\xa0", "a\xc3", "\xc3",
+		"\xff", "\xc0\x80", "\xc1\xbf", "\x80", "\xc3\x28" };
+	char out[16];
+	size_t n;
+	(void)state;
+	for (size_t i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++)
+		assert_false(prov_latin_fold(PROV_LATIN_TEXT, not_here[i], strlen(not_here[i]), out,
+			sizeof(out), &n));
+	assert_true(prov_latin_fold(PROV_LATIN_TEXT, "\xc3\x9f", 2, out, 2, &n));
+	assert_false(prov_latin_fold(PROV_LATIN_TEXT, "\xc3\x9f", 2, out, 1, &n));
+	assert_true(prov_latin_fold(PROV_LATIN_NAME, "", 0, out, 0, &n) && n == 0);
 }
 
 static void bytes_that_are_not_text_stay_apart(void **state)
@@ -143,6 +215,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_fold_as_caseIgnoreMatch_does),
+		cmocka_unit_test(latin_letters_fold_as_unicode_says),
+		cmocka_unit_test(what_the_table_has_not_is_left_to_unicode),
 		cmocka_unit_test(bytes_that_are_not_text_stay_apart),
 		cmocka_unit_test(equal_dns_fold_to_the_same),
 		cmocka_unit_test(different_dns_do_not),

@@ -13,6 +13,7 @@
 #include <unistr.h>
 
 #include "error.h"
+#include "latin.h"
 
 static size_t squeeze(char *s, size_t len)
 {
@@ -29,14 +30,15 @@ static size_t squeeze(char *s, size_t len)
 	return o;
 }
 
+enum { QUICK = 512 }; /* bytes of a text that is folded on the stack */
+
 char *prov_fold_text(const char *s, size_t len)
 {
-	char *out;
+	char *out, quick[QUICK];
 	size_t n;
-	int ascii = 1;
-	for (size_t i = 0; i < len && ascii; i++)
-		ascii = !((unsigned char)s[i] & 0x80);
-	if (ascii || u8_check((const uint8_t *)s, len)) {
+	if (prov_fold_text_quick(s, len, quick, sizeof(quick), &n))
+		return strndup(quick, n);
+	if (u8_check((const uint8_t *)s, len)) {
 		out = malloc(len + 1);
 		if (!out)
 			return NULL;
@@ -61,33 +63,61 @@ char *prov_fold_text(const char *s, size_t len)
 }
 
 /* The spellings of the naming attributes in use (RFC 4519, 2) that have two names. */
-static const char *const alias[][2] = {
-	{ "commonname", "cn" },
-	{ "surname", "sn" },
-	{ "userid", "uid" },
-	{ "domaincomponent", "dc" },
-	{ "countryname", "c" },
-	{ "localityname", "l" },
-	{ "stateorprovincename", "st" },
-	{ "organizationname", "o" },
-	{ "organizationalunitname", "ou" },
-	{ "streetaddress", "street" },
-	{ "2.5.4.3", "cn" },
-	{ "2.5.4.11", "ou" },
-	{ "2.5.4.10", "o" },
-	{ "0.9.2342.19200300.100.1.1", "uid" },
-	{ "0.9.2342.19200300.100.1.25", "dc" },
+#define ALIAS(name, is) \
+	{ \
+		name, sizeof(name) - 1, is \
+	}
+static const struct {
+	const char *name;
+	size_t len;
+	const char *is;
+} alias[] = {
+	ALIAS("commonname", "cn"),
+	ALIAS("surname", "sn"),
+	ALIAS("userid", "uid"),
+	ALIAS("domaincomponent", "dc"),
+	ALIAS("countryname", "c"),
+	ALIAS("localityname", "l"),
+	ALIAS("stateorprovincename", "st"),
+	ALIAS("organizationname", "o"),
+	ALIAS("organizationalunitname", "ou"),
+	ALIAS("streetaddress", "street"),
+	ALIAS("2.5.4.3", "cn"),
+	ALIAS("2.5.4.11", "ou"),
+	ALIAS("2.5.4.10", "o"),
+	ALIAS("0.9.2342.19200300.100.1.1", "uid"),
+	ALIAS("0.9.2342.19200300.100.1.25", "dc"),
 };
 
-bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t *n)
+bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t room, size_t *n)
 {
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)s[i] & 0x80)
-			return false;
-		out[i] = (char)tolower((unsigned char)s[i]);
-	}
-	*n = squeeze(out, len);
+	if (!prov_latin_fold(PROV_LATIN_TEXT, s, len, out, room, n))
+		return false;
+	*n = squeeze(out, *n);
 	return true;
+}
+
+bool prov_fold_name_quick(const char *s, size_t len, char *out, size_t room, size_t *n)
+{
+	return prov_latin_fold(PROV_LATIN_NAME, s, len, out, room, n);
+}
+
+/* Does it stand for itself in a DN, in one byte? */
+static bool simple(char c)
+{
+	switch (c) {
+	case '\\':
+	case '"':
+	case '+':
+	case '#':
+	case ';':
+	case '<':
+	case '>':
+	case '=':
+		return false;
+	default:
+		return (unsigned char)c >= ' ' && (unsigned char)c < 0x80;
+	}
 }
 
 /* One "type=value" up to a comma or the end; *used counts it without the comma. 0: not simple. */
@@ -105,16 +135,15 @@ static size_t quick_ava(const char *s, size_t len, char *out, size_t *used)
 	for (; o < tlen; o++)
 		out[o] = (char)tolower((unsigned char)s[type + o]);
 	for (size_t a = 0; a < sizeof(alias) / sizeof(alias[0]); a++)
-		if (strlen(alias[a][0]) == tlen && !memcmp(out, alias[a][0], tlen)) {
-			o = strlen(alias[a][1]);
-			memcpy(out, alias[a][1], o);
+		if (alias[a].len == tlen && !memcmp(out, alias[a].name, tlen)) {
+			o = strlen(alias[a].is);
+			memcpy(out, alias[a].is, o);
 			break;
 		}
 	out[o++] = '=';
 	size_t value = ++i, from = o;
 	for (; i < len && s[i] != ','; i++) {
-		if ((unsigned char)s[i] < ' ' || (unsigned char)s[i] & 0x80 ||
-			strchr("\\\"+#;<>=", s[i]))
+		if (!simple(s[i]))
 			return 0;
 		out[o++] = (char)tolower((unsigned char)s[i]);
 	}
@@ -144,17 +173,11 @@ bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n)
 
 char *prov_fold_name(const char *s, size_t len)
 {
+	char quick[QUICK];
 	size_t got = 0, o = 0;
-	char *quick = malloc(len + 1);
-	if (quick && prov_fold_text_quick(s, len, quick, &got)) {
-		for (size_t i = 0; i < got; i++)
-			if (isalnum((unsigned char)quick[i]))
-				quick[o++] = quick[i];
-		quick[o] = '\0';
-		return quick;
-	}
-	free(quick);
-	got = 0;
+	if (prov_fold_name_quick(s, len, quick, sizeof(quick), &o))
+		return strndup(quick, o);
+	o = 0;
 	uint8_t *f = u8_check((const uint8_t *)s, len)
 		? NULL
 		: u8_casefold((const uint8_t *)s, len, NULL, UNINORM_NFKD, NULL, &got);
@@ -204,8 +227,8 @@ static char *fold_ava(const LDAPAVA *a)
 	if (out) {
 		const char *name = type;
 		for (size_t i = 0; i < sizeof(alias) / sizeof(alias[0]); i++)
-			if (!strcmp(type, alias[i][0]))
-				name = alias[i][1];
+			if (!strcmp(type, alias[i].name))
+				name = alias[i].is;
 		fprintf(out, "%s=%s", name, a->la_flags & LDAP_AVA_BINARY ? "#" : "");
 		put_value(out, value);
 		if (fclose(out)) {

@@ -17,11 +17,13 @@ char *prov_fold_text(const char *s, size_t len);
 /* A DN (RFC 4514) folded, a key to compare and not to show; one that does not parse is folded as a text. malloc'ed or NULL. */
 char *prov_fold_dn(const char *s, size_t len);
 /*
- * The same into out (room for len bytes, not terminated) when it is simple: ASCII, and a DN without
- * escapes, quotes or several attributes in an RDN. False: it is not, use the functions above.
+ * The same into out, *n bytes of at most room, not terminated, when it is simple: ASCII and Latin
+ * letters (latin.h); a DN of ASCII without escapes, quotes or several attributes in an RDN, which
+ * never grows. False: it is not, use the functions that allocate.
  */
-bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t *n);
-bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n);
+bool prov_fold_text_quick(const char *s, size_t len, char *out, size_t room, size_t *n);
+bool prov_fold_name_quick(const char *s, size_t len, char *out, size_t room, size_t *n);
+bool prov_fold_dn_quick(const char *s, size_t len, char *out, size_t *n); /* room: len */
 /* A person's name to compare: letters and digits only, no case, no accents. malloc'ed or NULL. */
 char *prov_fold_name(const char *s, size_t len);
 /* Are two DNs, not folded yet, the same? 1, 0, PROV_ENOMEM. */

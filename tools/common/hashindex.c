@@ -61,7 +61,7 @@ uint64_t prov_hash_text(const char *s, size_t len)
 {
 	char quick[QUICK];
 	size_t n;
-	if (len <= QUICK && prov_fold_text_quick(s, len, quick, &n))
+	if (prov_fold_text_quick(s, len, quick, sizeof(quick), &n))
 		return prov_hash(quick, n);
 	char *text = prov_fold_text(s, len);
 	uint64_t h = text ? prov_hash(text, strlen(text)) : 0;

@@ -18,6 +18,8 @@
 
 #define DEFAULT_URI "ldapi:///"
 #define DEFAULT_TIMEOUT 15
+/* bytes; what a server sends goes through it, so that one of it is kept for each connection */
+#define READ_AHEAD 65536
 #define PASSWORD_MAX 4096
 
 int prov_ldap_code(int rc)
@@ -263,6 +265,19 @@ static int start_tls(LDAP *ld, const struct prov_ldap_options *o, struct prov_er
 	return prov_ldap_error(ld, rc, err, "StartTLS");
 }
 
+/*
+ * libldap asks the kernel three times for each message: is there one, how long is it, what is it.
+ * Below TLS and SASL, whose layers lie above; what cannot be set is only slower.
+ */
+static void read_ahead(LDAP *ld)
+{
+	Sockbuf *sb = NULL;
+	ber_len_t size = READ_AHEAD;
+	if (!ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) && sb &&
+		!ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, NULL))
+		ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_READAHEAD, &size);
+}
+
 int prov_ldap_connect(const struct prov_ldap_options *o, LDAP **out, struct prov_error *err)
 {
 	const char *uri = o->uri ? o->uri : DEFAULT_URI;
@@ -287,6 +302,7 @@ int prov_ldap_connect(const struct prov_ldap_options *o, LDAP **out, struct prov
 		prov_ldap_close(&ld);
 		return rc;
 	}
+	read_ahead(ld);
 	*out = ld;
 	return 0;
 }

@@ -12,6 +12,10 @@
 
 static uint64_t hash_name(const char *text, size_t len)
 {
+	char quick[512];
+	size_t n;
+	if (prov_fold_name_quick(text, len, quick, sizeof(quick), &n))
+		return n ? prov_hash(quick, n) : 0;
 	char *name = prov_fold_name(text, len);
 	uint64_t h = name && *name ? prov_hash(name, strlen(name)) : 0;
 	free(name);
