@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit_format.h"
+#include "csvout.h"
 #include "sha256.h"
 
 enum { PAGE_ROWS = 2000, NCELL = 10 };
@@ -101,8 +101,8 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 		if (!o->page[i])
 			return PROV_EIO;
 		for (size_t c = 0; c < section[i].n; c++)
-			audit_csv_cell(o->csv[i], section[i].head[c], !c);
-		audit_csv_end(o->csv[i]);
+			prov_csv_cell(o->csv[i], section[i].head[c], !c);
+		prov_csv_end(o->csv[i]);
 	}
 	o->records = create(o, "records.jsonl", err);
 	o->summary = o->records ? create(o, "summary.csv", err) : NULL;
@@ -128,8 +128,8 @@ int evidence_out_row(struct evidence_out *o, enum evidence_section s, const char
 {
 	FILE *csv = o->csv[s], *page = o->page[s];
 	for (size_t c = 0; c < section[s].n; c++)
-		audit_csv_cell(csv, cell[c] ? cell[c] : "", !c);
-	audit_csv_end(csv);
+		prov_csv_cell(csv, cell[c] ? cell[c] : "", !c);
+	prov_csv_end(csv);
 	if (o->rows[s]++ < PAGE_ROWS) {
 		fputs("<tr>", page);
 		for (size_t c = 0; c < section[s].n; c++) {
@@ -154,10 +154,10 @@ size_t evidence_out_count(const struct evidence_out *o, enum evidence_section s)
 int evidence_out_figure(struct evidence_out *o, const char *name, const char *value,
 	const char *where)
 {
-	audit_csv_cell(o->summary, name, 1);
-	audit_csv_cell(o->summary, value, 0);
-	audit_csv_cell(o->summary, where, 0);
-	audit_csv_end(o->summary);
+	prov_csv_cell(o->summary, name, true);
+	prov_csv_cell(o->summary, value, false);
+	prov_csv_cell(o->summary, where, false);
+	prov_csv_end(o->summary);
 	fputs("<tr><td>", o->figures);
 	escape(o->figures, name);
 	fputs("<td class=n>", o->figures);
