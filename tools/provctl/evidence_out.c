@@ -32,6 +32,8 @@ static const struct {
 			"secondsToLast", "deliveries" } },
 	[EVIDENCE_POLICY] = { "policy.csv", "Changes of the policy", "The policy did not change.",
 		5, { "record", "time", "dn", "by", "reason" } },
+	[EVIDENCE_REVIEWS] = { "reviews.csv", "Reviews", "Nothing was reviewed.", 9,
+		{ "record", "time", "review", "decision", "dn", "role", "by", "reason", "note" } },
 	[EVIDENCE_ADMIN] = { "deliveries.csv", "Events dropped by admins, and revocations unproven",
 		"None was dropped, none is unproven.", 9,
 		{ "record", "time", "outcome", "connector", "event", "dn", "by", "reason",
@@ -117,7 +119,8 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 /* May be broken anywhere to fit the page. */
 static bool is_long(const char *column)
 {
-	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note" };
+	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note",
+		"role" };
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 		if (!strcmp(name[i], column))
 			return true;
