@@ -5,6 +5,8 @@ import csv
 import io
 import random
 import re
+import select
+import socket
 import threading
 
 import ldap
@@ -127,6 +129,9 @@ def test_list_of_some(s):
     assert [(x["uid"], x["risk"], x["held"]) for x in lines] == [("ada", "70", "assigned")]
     assert "no role nope" in s.provctl("review", "list", "--role", "nope", check=2).stderr
     s.provctl("review", "list", "--filter", "((", check=2)
+    # scopes that overlap list nobody twice
+    twice = s.provctl("--accounts", f"ldap:///{PEOPLE}??sub", "--accounts", f"ldap:///{s.suffix}??sub?(uid=*)", "review", "list")
+    assert len(twice.stdout.splitlines()) == 1 + 6
     # nobody is proposed as the reviewer of himself
     s.set("owner", provAssignedRole=s.role_dn("crm"))
     assert sheet(s)["owner", "crm"]["reviewer"] == ""
@@ -291,6 +296,44 @@ def test_rows_that_are_stale(s):
     done = sh.apply("--apply")
     assert figures(done)["not held any more"] == 2 and "there is no such account" in done.stdout
     assert "1 kept" in done.stdout and [u for u, _ in reviews(s)] == ["dan"]
+
+
+class Before:
+    """Between provctl and slapd: runs act() once, just before the first modify goes to the server."""
+
+    def __init__(self, s, act):
+        self.s, self.act = s, act
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with self.listener, self.listener.accept()[0] as tool, socket.create_connection(("127.0.0.1", self.s.port)) as server:
+            while True:
+                for a in select.select([tool, server], [], [])[0]:
+                    data = a.recv(65536)
+                    if not data:
+                        return
+                    if a is tool and self.act and re.match(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02(?:\x01.|\x02..)\x66", data, re.S):
+                        act, self.act = self.act, None
+                        act()
+                    (server if a is tool else tool).sendall(data)
+
+
+@pytest.mark.parametrize("uid, role, decision, act", [
+    ("dan", "door", "keep", {"delete": {"provAssignedRole": None}}),
+    ("dan", "door", "revoke", {"delete": {"provAssignedRole": None}}),
+    ("bob", "door", "keep", {"delete": {"provTimedRole": None}}),
+    ("bob", "door", "revoke", {"delete": {"provTimedRole": None}}),
+    ("bob", "sales", "keep", {"replace": {"departmentNumber": "it"}}),
+])
+def test_a_role_that_goes_between_reading_and_writing(s, uid, role, decision, act):
+    sh = Sheet(s).decide(uid, role, decision)
+    client = s.client(s.rootdn, s.rootpw)
+    way = Before(s, lambda: client.modify(s.person_dn(uid), **act))
+    done = sh.apply("--apply", check=1, who=("-H", way.uri, "-D", s.rootdn, "-w", s.rootpw))
+    assert way.act is None and "not held any more, or not in the same way" in done.stderr
+    assert reviews(s) == [] and role not in s.roles_of(uid)
 
 
 def test_a_role_that_goes_meanwhile_is_not_recorded_as_kept(s):

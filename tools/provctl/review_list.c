@@ -42,6 +42,7 @@ struct listing {
 	const struct review_list_args *arg;
 	struct review_roles roles;
 	struct prov_strmap *also; /* "place key": the account matches a filter of the role, too */
+	struct prov_strmap *seen; /* accounts, where there are several scopes: they may overlap */
 	bool *wanted;             /* of each role; NULL: all */
 	size_t role;              /* whose filters are asked for */
 	int64_t now;
@@ -282,8 +283,11 @@ static int see_account(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *e
 	struct review_account a;
 	char *own[3] = { prov_ldap_first(ld, e, "uid"), prov_ldap_first(ld, e, "cn"),
 		prov_ldap_first(ld, e, "manager") };
-	int rc = review_account_read(ld, e, &a);
-	for (size_t i = 0; !rc && i < a.nkey; i++)
+	size_t at;
+	int fresh = 1, rc = review_account_read(ld, e, &a);
+	if (!rc && l->seen)
+		rc = prov_strmap_add(l->seen, a.key, &at, &fresh);
+	for (size_t i = 0; !rc && fresh && i < a.nkey; i++)
 		rc = see_role(l, &a, i, own);
 	review_account_dispose(&a);
 	for (int i = 0; i < 3; i++)
@@ -360,6 +364,8 @@ int review_list(struct ctl *c, const struct review_list_args *arg)
 		rc = prov_error_set(&err, PROV_ENOMEM, "no memory");
 	if (!rc)
 		rc = read_also(&l, &err);
+	if (!rc && c->nscope > 1 && prov_strmap_new(&l.seen))
+		rc = prov_error_set(&err, PROV_ENOMEM, "no memory");
 	if (!rc && !c->json)
 		rc = put_row(&l, column);
 	if (!rc)
@@ -367,6 +373,7 @@ int review_list(struct ctl *c, const struct review_list_args *arg)
 	free(more);
 	free(l.wanted);
 	prov_strmap_free(&l.also);
+	prov_strmap_free(&l.seen);
 	review_roles_dispose(&l.roles);
 	return !rc ? 0 : err.text[0] ? ctl_fail(&err) : ctl_say("cannot write the output");
 }
