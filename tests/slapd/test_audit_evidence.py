@@ -108,7 +108,9 @@ def test_the_figures_are_those_of_the_planted_life(life, tmp_path):
         "Leavers": "7", "Leavers: revocation proven everywhere": "1",
         "Leavers: all systems told, not all can prove it": "1", "Leavers: revocation unproven": "1",
         "Leavers: revocation dropped by an admin": "1", "Leavers: revocation not finished": "0",
-        "Leavers: no connected system": "3", "Changes of the policy": "1", "Deliveries dropped or unproven": "3"}
+        "Leavers: no connected system": "3", "Changes of the policy": "1", "Deliveries dropped or unproven": "3",
+        "Reviews": "0", "Reviews: decisions": "0", "Reviews: kept": "0", "Reviews: revoked": "0", "Reviews: own access": "0",
+        "Reviews: revoked, but the role did not go": "0", "Reviews: kept, but not by a write of the role": "0"}
     assert [r["uid"] for r in got["joiners.csv"]] == ["ada", "bob", "cleo", "dan", "eve", "fay", "gil", "fay", "gil"]
     assert [(r["uid"], r["what"]) for r in got["movers.csv"]] == [
         ("ada", "access changed"), ("bob", "suspended"), ("bob", "resumed"), ("ada", "access changed")]
@@ -172,7 +174,7 @@ def test_the_page_stands_alone_and_nothing_in_it_runs(life, tmp_path):
     assert "script" not in page.tags and page.links == [] and "url(" not in text and "@import" not in text
     assert XSS in page.text and "@media print" in text
     assert "unbroken" in page.text and "does not check sets of roles" in page.text
-    assert "Access reviews: this version has none" in page.text and "no key was given" in page.text
+    assert "Nothing was reviewed." in page.text and "no key was given" in page.text
     assert ("Newest checkpoint" if life.state_now().checkpoints else "no checkpoint yet") in page.text
     [row] = [r for r in table(tmp_path / "pack/movers.csv") if "script" in r["reason"]]
     assert row["reason"] == XSS

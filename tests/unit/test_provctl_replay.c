@@ -10,6 +10,7 @@
 
 #include "audit_format.h"
 #include "audit_match.h"
+#include "csvout.h"
 #include "replay.h"
 #include "stamps.h"
 
@@ -157,21 +158,21 @@ static void odd_records_do_no_harm(void **state)
 
 static void cells_of_csv(void **state)
 {
-	static const char *const row[][2] = { { "plain", "plain" }, { "", "" }, { "=1", "'=1" },
-		{ " =1", "\"' =1\"" }, { "-1", "'-1" }, { "@x", "'@x" }, { "'x", "''x" },
-		{ "\tx", "'\tx" }, { "\n=x", "\"'\n=x\"" }, { "a,b", "\"a,b\"" },
-		{ "a\"b", "\"a\"\"b\"" },
+	static const char *const row[][2] = { { "plain", "plain" }, { "", "" }, { "=1", "\"'=1\"" },
+		{ " =1", "\"' =1\"" }, { "-1", "\"'-1\"" }, { "@x", "\"'@x\"" },
+		{ "'x", "\"''x\"" }, { "\tx", "\"'\tx\"" }, { "\n=x", "\"'\n=x\"" },
+		{ "a,b", "\"a,b\"" }, { "a;b", "\"a;b\"" }, { "a\"b", "\"a\"\"b\"" },
 		{ "\xef\xbc\x9d"
 		  "1",
-			"'\xef\xbc\x9d"
-			"1" },
+			"\"'\xef\xbc\x9d"
+			"1\"" },
 		{ "a=b", "a=b" } };
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		char *text = NULL;
 		size_t len = 0;
 		FILE *f = open_memstream(&text, &len);
-		audit_csv_cell(f, row[i][0], 1);
+		prov_csv_cell(f, row[i][0], true);
 		fclose(f);
 		assert_string_equal(text, row[i][1]);
 		free(text);

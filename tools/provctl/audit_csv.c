@@ -5,45 +5,7 @@
 
 #include "audit_format.h"
 #include "audit_match.h"
-
-static bool formula(const char *s)
-{
-	static const char *const wide[] = { "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
-		"\xef\xbc\xa0" }; /* U+FF1D U+FF0B U+FF0D U+FF20 */
-	if (strchr("'\t\r\n", *s) && *s)
-		return true;
-	s += strspn(s, " ");
-	if (*s && strchr("=+-@\t\r\n", *s))
-		return true;
-	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
-		if (!strncmp(s, wide[i], 3))
-			return true;
-	return false;
-}
-
-void audit_csv_cell(FILE *out, const char *text, int first)
-{
-	bool apostrophe = formula(text);
-	bool quoted = strpbrk(text, ",\"\r\n") || *text == ' ';
-	if (!first)
-		fputc(',', out);
-	if (quoted)
-		fputc('"', out);
-	if (apostrophe)
-		fputc('\'', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	if (quoted)
-		fputc('"', out);
-}
-
-void audit_csv_end(FILE *out)
-{
-	fputs("\r\n", out);
-}
+#include "csvout.h"
 
 /* Columns: a member, or a member of a member; lists one value a line. */
 static const struct {
@@ -84,11 +46,11 @@ enum { NCOLUMN = sizeof(column) / sizeof(column[0]) };
 
 void audit_csv_head(FILE *out)
 {
-	audit_csv_cell(out, "seq", 1);
+	prov_csv_cell(out, "seq", true);
 	for (size_t i = 0; i < NCOLUMN; i++)
-		audit_csv_cell(out, column[i].name, 0);
-	audit_csv_cell(out, "hash", 0);
-	audit_csv_end(out);
+		prov_csv_cell(out, column[i].name, false);
+	prov_csv_cell(out, "hash", false);
+	prov_csv_end(out);
 }
 
 static void put_text(FILE *to, const json_t *v, bool *first)
@@ -148,12 +110,12 @@ void audit_csv_row(FILE *out, uint64_t seq, const char *hash, const json_t *reco
 {
 	char n[24];
 	snprintf(n, sizeof(n), "%llu", (unsigned long long)seq);
-	audit_csv_cell(out, n, 1);
+	prov_csv_cell(out, n, true);
 	for (size_t i = 0; i < NCOLUMN; i++) {
 		char *text = cell_of(record, i);
-		audit_csv_cell(out, text ? text : "", 0);
+		prov_csv_cell(out, text ? text : "", false);
 		free(text);
 	}
-	audit_csv_cell(out, hash, 0);
-	audit_csv_end(out);
+	prov_csv_cell(out, hash, false);
+	prov_csv_end(out);
 }

@@ -1,6 +1,7 @@
 /*
  * audit_evidence.c - provctl audit evidence --since --until --out DIR: joiners, movers, leavers
- * of a period and what became of the leavers' access elsewhere, from the trail alone.
+ * of a period and what became of the leavers' access elsewhere, and its access reviews
+ * (evidence_reviews.c), from the trail alone.
  *
  * One walk. What deliveries had to say may come after the period: they are read to the end of
  * the trail, and the pack says where that was.
@@ -12,6 +13,7 @@
 
 #include "audit.h"
 #include "evidence.h"
+#include "evidence_reviews.h"
 #include "grow.h"
 #include "jsonout.h"
 #include "report.h"
@@ -44,6 +46,7 @@ struct evidence {
 	struct revocation *rev;
 	size_t nrev, rev_room;
 	struct prov_strmap *events; /* "event connector" to place in rev */
+	struct evidence_reviews reviews;
 	size_t joined, rehired, started, moved, suspended, resumed, proven, told, unproven, dropped,
 		open, unconnected;
 	uint64_t last;
@@ -243,6 +246,8 @@ static int see_record(struct evidence *e, uint64_t seq, json_t *r)
 		rc = see_policy(e, seq, r);
 	else if (in && json_object_get(r, "state"))
 		rc = see_account(e, seq, usec, r);
+	if (!rc && in && !delivery)
+		rc = evidence_reviews_see(&e->reviews, e->out, seq, r);
 	if (!rc && (in || (delivery && e->nrev)))
 		rc = put_record(e, seq, r);
 	return rc;
@@ -429,6 +434,8 @@ static int figures(struct evidence *e, struct longest *times)
 	int rc = 0;
 	for (size_t i = 0; !rc && i < sizeof(row) / sizeof(row[0]); i++)
 		rc = figure(e, row[i].name, row[i].n, row[i].where);
+	if (!rc)
+		rc = evidence_reviews_figures(&e->reviews, e->out);
 	return rc ? rc : time_figures(e, times);
 }
 
@@ -503,8 +510,7 @@ static int notes(struct evidence *e, bool *broken, struct prov_error *err)
 			"Separation of duties: this version does not check sets of roles that exclude "
 			"each other, so there is nothing to report.");
 	if (!rc)
-		rc = note(e, false,
-			"Access reviews: this version has none, so there is nothing to report.");
+		rc = evidence_reviews_notes(&e->reviews, e->out);
 	if (!rc && evidence_out_count(e->out, EVIDENCE_DOUBTS))
 		rc = note(e, true,
 			"Records in the period put the trail itself in doubt: see the last section.");
@@ -519,6 +525,7 @@ static void dispose(struct evidence *e)
 	free(e->leaver);
 	free(e->rev);
 	prov_strmap_free(&e->events);
+	evidence_reviews_dispose(&e->reviews);
 	evidence_out_free(&e->out);
 }
 

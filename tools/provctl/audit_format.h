@@ -8,15 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/*
- * One cell of CSV (RFC 4180), quoted when it has to be. What a spreadsheet would take for a
- * formula (= + - @, their full-width forms, also after blanks; tab, CR and LF at the beginning)
- * gets an apostrophe before it; so does what begins with one: taking one leading apostrophe off
- * gives the value back. first: no comma before it.
- */
-void audit_csv_cell(FILE *out, const char *text, int first);
-void audit_csv_end(FILE *out); /* CRLF */
-
+/* CSV (csvout.h): the names of the columns; a record. */
 void audit_csv_head(FILE *out);
 void audit_csv_row(FILE *out, uint64_t seq, const char *hash, const json_t *record);
 

@@ -52,7 +52,7 @@ struct ctl_command {
 };
 
 extern const struct ctl_command cmd_status, cmd_explain, cmd_plan, cmd_scan, cmd_audit, cmd_outbox,
-	cmd_adopt, cmd_connector, cmd_role, cmd_sync;
+	cmd_adopt, cmd_connector, cmd_role, cmd_sync, cmd_review;
 
 /* Say "provctl: text" on standard error; returns PROV_EXIT_CANNOT. */
 int ctl_fail(const struct prov_error *err);

@@ -19,7 +19,8 @@ enum evidence_section {
 	EVIDENCE_MOVERS,
 	EVIDENCE_LEAVERS,
 	EVIDENCE_POLICY,
-	EVIDENCE_ADMIN, /* what admins dropped, and what could not be delivered */
+	EVIDENCE_REVIEWS, /* decisions of access reviews */
+	EVIDENCE_ADMIN,   /* what admins dropped, and what could not be delivered */
 	EVIDENCE_DOUBTS,
 	EVIDENCE_NSECTION
 };

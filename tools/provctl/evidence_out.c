@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit_format.h"
+#include "csvout.h"
 #include "sha256.h"
 
 enum { PAGE_ROWS = 2000, NCELL = 10 };
@@ -32,6 +32,8 @@ static const struct {
 			"secondsToLast", "deliveries" } },
 	[EVIDENCE_POLICY] = { "policy.csv", "Changes of the policy", "The policy did not change.",
 		5, { "record", "time", "dn", "by", "reason" } },
+	[EVIDENCE_REVIEWS] = { "reviews.csv", "Reviews", "Nothing was reviewed.", 9,
+		{ "record", "time", "review", "decision", "dn", "role", "by", "reason", "note" } },
 	[EVIDENCE_ADMIN] = { "deliveries.csv", "Events dropped by admins, and revocations unproven",
 		"None was dropped, none is unproven.", 9,
 		{ "record", "time", "outcome", "connector", "event", "dn", "by", "reason",
@@ -101,8 +103,8 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 		if (!o->page[i])
 			return PROV_EIO;
 		for (size_t c = 0; c < section[i].n; c++)
-			audit_csv_cell(o->csv[i], section[i].head[c], !c);
-		audit_csv_end(o->csv[i]);
+			prov_csv_cell(o->csv[i], section[i].head[c], !c);
+		prov_csv_end(o->csv[i]);
 	}
 	o->records = create(o, "records.jsonl", err);
 	o->summary = o->records ? create(o, "summary.csv", err) : NULL;
@@ -117,7 +119,8 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 /* May be broken anywhere to fit the page. */
 static bool is_long(const char *column)
 {
-	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note" };
+	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note",
+		"role" };
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 		if (!strcmp(name[i], column))
 			return true;
@@ -128,8 +131,8 @@ int evidence_out_row(struct evidence_out *o, enum evidence_section s, const char
 {
 	FILE *csv = o->csv[s], *page = o->page[s];
 	for (size_t c = 0; c < section[s].n; c++)
-		audit_csv_cell(csv, cell[c] ? cell[c] : "", !c);
-	audit_csv_end(csv);
+		prov_csv_cell(csv, cell[c] ? cell[c] : "", !c);
+	prov_csv_end(csv);
 	if (o->rows[s]++ < PAGE_ROWS) {
 		fputs("<tr>", page);
 		for (size_t c = 0; c < section[s].n; c++) {
@@ -154,10 +157,10 @@ size_t evidence_out_count(const struct evidence_out *o, enum evidence_section s)
 int evidence_out_figure(struct evidence_out *o, const char *name, const char *value,
 	const char *where)
 {
-	audit_csv_cell(o->summary, name, 1);
-	audit_csv_cell(o->summary, value, 0);
-	audit_csv_cell(o->summary, where, 0);
-	audit_csv_end(o->summary);
+	prov_csv_cell(o->summary, name, true);
+	prov_csv_cell(o->summary, value, false);
+	prov_csv_cell(o->summary, where, false);
+	prov_csv_end(o->summary);
 	fputs("<tr><td>", o->figures);
 	escape(o->figures, name);
 	fputs("<td class=n>", o->figures);

@@ -17,9 +17,9 @@ struct explain_line {      /* a template line of a role */
 };
 
 struct explain_role {
-	char *dn, *key, *cn, *status;
-	size_t nfilter, ninclude, nline, ngroup, nent;
-	char **filter, **include /* keys */, **group /* keys */, **ent;
+	char *dn, *key, *cn, *status, *risk; /* risk: NULL when it has none */
+	size_t nfilter, ninclude, nline, ngroup, nent, napprover;
+	char **filter, **include /* keys */, **group /* keys */, **ent, **approver;
 	struct explain_line *line;
 	bool in_force, assigned;
 };
@@ -69,8 +69,20 @@ void explain_role_dispose(struct explain_role *r);
 /* list, with room for one more than n; new members are zero. NULL: no memory, list unchanged. */
 void *explain_grow(void *list, size_t n, size_t *room, size_t size);
 const struct explain_role *explain_role_by_key(const struct explain *x, const char *key);
+/* By DN or cn. PROV_ENOENT says that there is none. */
+int explain_role_find(const struct explain *x, const char *name, const struct explain_role **out,
+	struct prov_error *err);
+/* Values of an attribute, folded as DNs when asked; explain_values_free() in any case. PROV_ENOMEM. */
+int explain_values(LDAP *ld, LDAPMessage *e, const char *attr, bool dn, char ***out, size_t *n);
+void explain_values_free(char **list, size_t n);
 /* Does the filter match the account? 1, 0, or -1 when the server cannot tell. */
 int explain_filter(struct explain *x, const char *filter);
+/* A value of provTimedRole. PROV_EINVAL, PROV_ENOMEM. */
+struct explain_time {
+	char *role_key;      /* folded; the caller's */
+	int64_t from, until; /* seconds, INT64_MIN and INT64_MAX for "-" */
+};
+int explain_time_parse(const struct berval *v, struct explain_time *out);
 /* Has the entry the role for a time that `now` is in (provTimedRole)? role_key: folded DN. */
 bool explain_timed(LDAP *ld, LDAPMessage *e, const char *role_key, int64_t now);
 /* Why the role is in force: "filter (...) matches; given by hand; included by ..."; malloc'ed. */

@@ -364,23 +364,6 @@ static int every_way(struct holders *h, FILE *none, struct prov_error *err)
 	return rc;
 }
 
-static int find_role(struct explain *x, const char *name, const struct explain_role **out,
-	struct prov_error *err)
-{
-	char *key = strchr(name, '=') ? prov_fold_dn(name, strlen(name))
-				      : prov_fold_text(name, strlen(name));
-	*out = NULL;
-	for (size_t i = 0; key && i < x->nrole; i++) {
-		char *cn =
-			x->role[i].cn ? prov_fold_text(x->role[i].cn, strlen(x->role[i].cn)) : NULL;
-		if (!strcmp(x->role[i].key, key) || (cn && !strcmp(cn, key)))
-			*out = &x->role[i];
-		free(cn);
-	}
-	free(key);
-	return *out ? 0 : prov_error_set(err, PROV_ENOENT, "there is no role %s", name);
-}
-
 int explain_role_holders(struct ctl *c, const char *name)
 {
 	struct prov_error err = { 0 };
@@ -391,7 +374,7 @@ int explain_role_holders(struct ctl *c, const char *name)
 	FILE *none = open_memstream(&all, &len);
 	int rc = none ? explain_roles_read(&x, &err) : PROV_ENOMEM;
 	if (!rc)
-		rc = find_role(&x, name, &h.role, &err);
+		rc = explain_role_find(&x, name, &h.role, &err);
 	if (!rc && !h.role)
 		rc = PROV_ENOENT;
 	if (!rc)

@@ -43,8 +43,24 @@ const struct explain_role *explain_role_by_key(const struct explain *x, const ch
 	return NULL;
 }
 
-/* Values of an attribute, folded as DNs when asked; malloc'ed texts. */
-static int take_values(LDAP *ld, LDAPMessage *e, const char *attr, bool dn, char ***out, size_t *n)
+int explain_role_find(const struct explain *x, const char *name, const struct explain_role **out,
+	struct prov_error *err)
+{
+	char *key = strchr(name, '=') ? prov_fold_dn(name, strlen(name))
+				      : prov_fold_text(name, strlen(name));
+	*out = NULL;
+	for (size_t i = 0; key && i < x->nrole; i++) {
+		char *cn =
+			x->role[i].cn ? prov_fold_text(x->role[i].cn, strlen(x->role[i].cn)) : NULL;
+		if (!strcmp(x->role[i].key, key) || (cn && !strcmp(cn, key)))
+			*out = &x->role[i];
+		free(cn);
+	}
+	free(key);
+	return *out ? 0 : prov_error_set(err, PROV_ENOENT, "there is no role %s", name);
+}
+
+int explain_values(LDAP *ld, LDAPMessage *e, const char *attr, bool dn, char ***out, size_t *n)
 {
 	struct berval **v = ldap_get_values_len(ld, e, attr);
 	int count = ldap_count_values_len(v), rc = 0;
@@ -70,7 +86,7 @@ static int take_lines(LDAP *ld, LDAPMessage *e, struct explain_role *r)
 	struct prov_toolschema *schema = NULL;
 	struct prov_arena arena = PROV_ARENA_INIT;
 	char **text = NULL;
-	int rc = take_values(ld, e, "provTemplate", false, &text, &r->nline);
+	int rc = explain_values(ld, e, "provTemplate", false, &text, &r->nline);
 	if (!rc)
 		rc = prov_toolschema_new(&schema);
 	r->line = rc ? NULL : calloc(r->nline + 1, sizeof(*r->line));
@@ -113,14 +129,16 @@ static int see_role(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err)
 		r->dn = strdup(dn);
 		r->key = prov_fold_dn(dn, strlen(dn));
 		r->cn = prov_ldap_first(ld, e, "cn");
+		r->risk = prov_ldap_first(ld, e, "provRisk");
 		r->status = prov_ldap_first(ld, e, "provStatus");
 		if (!r->status)
 			r->status = strdup("active");
 		if (!r->dn || !r->key || !r->status ||
-			take_values(ld, e, "provAssignFilter", false, &r->filter, &r->nfilter) ||
-			take_values(ld, e, "provInclude", true, &r->include, &r->ninclude) ||
-			take_values(ld, e, "provGroup", true, &r->group, &r->ngroup) ||
-			take_values(ld, e, "provEntitlement", false, &r->ent, &r->nent) ||
+			explain_values(ld, e, "provAssignFilter", false, &r->filter, &r->nfilter) ||
+			explain_values(ld, e, "provInclude", true, &r->include, &r->ninclude) ||
+			explain_values(ld, e, "provGroup", true, &r->group, &r->ngroup) ||
+			explain_values(ld, e, "provEntitlement", false, &r->ent, &r->nent) ||
+			explain_values(ld, e, "provApprover", false, &r->approver, &r->napprover) ||
 			take_lines(ld, e, r))
 			rc = PROV_ENOMEM;
 	}
@@ -132,7 +150,7 @@ static int mark_roles(struct explain *x, const char *attr, bool assigned)
 {
 	char **key = NULL;
 	size_t n = 0;
-	int rc = take_values(x->ctl->ld, x->entry, attr, true, &key, &n);
+	int rc = explain_values(x->ctl->ld, x->entry, attr, true, &key, &n);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < x->nrole; k++) {
 			if (strcmp(x->role[k].key, key[i]))
@@ -149,7 +167,7 @@ static int mark_roles(struct explain *x, const char *attr, bool assigned)
 int explain_roles_read(struct explain *x, struct prov_error *err)
 {
 	static const char *const attrs[] = { "cn", "provStatus", "provAssignFilter", "provInclude",
-		"provGroup", "provEntitlement", "provTemplate", NULL };
+		"provGroup", "provEntitlement", "provTemplate", "provRisk", "provApprover", NULL };
 	struct ctl *c = x->ctl;
 	int rc = ctl_search(c, c->policy ? c->policy : c->server.suffix, LDAP_SCOPE_SUBTREE,
 		"(objectClass=provRole)", attrs, see_role, x, err);
@@ -162,7 +180,7 @@ int explain_roles_read(struct explain *x, struct prov_error *err)
 	return rc;
 }
 
-static void free_list(char **list, size_t n)
+void explain_values_free(char **list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(list[i]);
@@ -175,10 +193,12 @@ void explain_role_dispose(struct explain_role *r)
 	free(r->key);
 	free(r->cn);
 	free(r->status);
-	free_list(r->filter, r->nfilter);
-	free_list(r->include, r->ninclude);
-	free_list(r->group, r->ngroup);
-	free_list(r->ent, r->nent);
+	free(r->risk);
+	explain_values_free(r->filter, r->nfilter);
+	explain_values_free(r->include, r->ninclude);
+	explain_values_free(r->group, r->ngroup);
+	explain_values_free(r->ent, r->nent);
+	explain_values_free(r->approver, r->napprover);
 	for (size_t i = 0; i < r->nline; i++) {
 		free(r->line[i].text);
 		free(r->line[i].attr);
@@ -195,25 +215,33 @@ int explain_filter(struct explain *x, const char *filter)
 	return !rc ? 1 : rc == PROV_ENOENT ? 0 : -1;
 }
 
+int explain_time_parse(const struct berval *v, struct explain_time *out)
+{
+	const char *p = v->bv_val, *end = p + v->bv_len;
+	const char *until = memchr(p, ' ', v->bv_len);
+	const char *dn = until ? memchr(until + 1, ' ', (size_t)(end - until - 1)) : NULL;
+	*out = (struct explain_time){ NULL, INT64_MIN, INT64_MAX };
+	if (!dn)
+		return PROV_EINVAL;
+	if (*p != '-')
+		prov_time_parse((struct prov_val){ p, (size_t)(until - p) }, &out->from);
+	if (until[1] != '-')
+		prov_time_parse((struct prov_val){ until + 1, (size_t)(dn - until - 1) },
+			&out->until);
+	out->role_key = prov_fold_dn(dn + 1, (size_t)(end - dn - 1));
+	return out->role_key ? 0 : PROV_ENOMEM;
+}
+
 bool explain_timed(LDAP *ld, LDAPMessage *e, const char *role_key, int64_t now)
 {
 	struct berval **v = ldap_get_values_len(ld, e, "provTimedRole");
 	bool found = false;
 	for (int i = 0; v && v[i] && !found; i++) {
-		const char *p = v[i]->bv_val, *end = p + v[i]->bv_len;
-		const char *until = memchr(p, ' ', v[i]->bv_len);
-		const char *dn = until ? memchr(until + 1, ' ', (size_t)(end - until - 1)) : NULL;
-		int64_t a = INT64_MIN, b = INT64_MAX;
-		if (!dn)
+		struct explain_time t;
+		if (explain_time_parse(v[i], &t))
 			continue;
-		if (*p != '-')
-			prov_time_parse((struct prov_val){ p, (size_t)(until - p) }, &a);
-		if (until[1] != '-')
-			prov_time_parse((struct prov_val){ until + 1, (size_t)(dn - until - 1) },
-				&b);
-		char *key = prov_fold_dn(dn + 1, (size_t)(end - dn - 1));
-		found = key && !strcmp(key, role_key) && a <= now && now < b;
-		free(key);
+		found = !strcmp(t.role_key, role_key) && t.from <= now && now < t.until;
+		free(t.role_key);
 	}
 	ldap_value_free_len(v);
 	return found;

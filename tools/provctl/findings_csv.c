@@ -1,48 +1,23 @@
 /*
  * findings_csv.c - findings as CSV (RFC 4180) for a spreadsheet.
  *
- * Values come from the directory, and a spreadsheet runs what looks like a formula: a cell that
- * begins like one gets an apostrophe in front. What is no text is shown as \xNN.
+ * csvout.h keeps values from being formulas. What is no text is shown as \xNN.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "csvout.h"
 #include "error.h"
 #include "findings_report.h"
 #include "table.h"
 
-/* Also the wide forms, which some spreadsheets take for the same. */
-static bool formula(const char *s)
-{
-	static const char *const begin[] = { "=", "+", "-", "@", "\t", "\r", "\n", "\xef\xbc\x9d",
-		"\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0" };
-
-	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
-		if (strncmp(s, begin[i], strlen(begin[i])) == 0)
-			return true;
-	return false;
-}
-
-static int cell(FILE *out, const char *value, const char *after)
+static int cell(FILE *out, const char *value, bool first)
 {
 	char *safe = value ? prov_text_safe(value, strlen(value)) : NULL;
 
 	if (value && !safe)
 		return PROV_ENOMEM;
-	if (safe && (formula(safe) || strpbrk(safe, ",\"\r\n;") || *safe == ' ')) {
-		putc('"', out);
-		if (formula(safe))
-			putc('\'', out);
-		for (const char *p = safe; *p; p++) {
-			if (*p == '"')
-				putc('"', out);
-			putc(*p, out);
-		}
-		putc('"', out);
-	} else if (safe) {
-		fputs(safe, out);
-	}
-	fputs(after, out);
+	prov_csv_cell(out, safe ? safe : "", first);
 	free(safe);
 	return 0;
 }
@@ -91,7 +66,8 @@ static int row(const struct report *r, size_t i, FILE *out)
 	};
 	enum { N = sizeof(column) / sizeof(column[0]) };
 	for (size_t k = 0; !rc && k < N; k++)
-		rc = cell(out, column[k], k + 1 < N ? "," : "\r\n");
+		rc = cell(out, column[k], !k);
+	prov_csv_end(out);
 	return rc;
 }
 

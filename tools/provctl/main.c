@@ -21,6 +21,7 @@ static const struct ctl_command *const command[] = {
 	&cmd_connector,
 	&cmd_role,
 	&cmd_sync,
+	&cmd_review,
 };
 enum { NCOMMAND = sizeof(command) / sizeof(command[0]) };
 

@@ -116,7 +116,7 @@ static void end_head(struct reading *r)
 			found |= r->want[k] == i;
 		if (found)
 			continue;
-		sync_problem_add(f->bad, r->row, "no column \"%s\", which the mapping reads%s",
+		sync_problem_add(f->bad, r->row, "no column \"%s\", which is read here%s",
 			f->column[i],
 			r->nfield == 1 ? " (only one column: is the delimiter right?)" : "");
 	}

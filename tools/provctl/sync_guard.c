@@ -62,7 +62,7 @@ void sync_guard_feed(struct sync_run *r, const struct sync_feed *feed, const str
 			is, g->shrink);
 }
 
-static size_t most(const struct sync_limit *l, size_t of)
+size_t sync_limit_most(const struct sync_limit *l, size_t of)
 {
 	size_t n = l->share ? of * l->n / 100 : l->n;
 	return l->share && n < l->least ? l->least : n;
@@ -71,7 +71,7 @@ static size_t most(const struct sync_limit *l, size_t of)
 static void check(struct sync_run *r, const char *what, const char *option, size_t n, size_t of,
 	const struct sync_limit *l)
 {
-	size_t limit = most(l, of);
+	size_t limit = sync_limit_most(l, of);
 	if (n <= limit)
 		return;
 	sync_problem_add(&r->refused, 0, "%zu %s of %zu accounts, more than %zu (%s %u%s)", n, what,

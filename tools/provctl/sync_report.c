@@ -218,32 +218,33 @@ int sync_report_changes(struct sync_run *r)
 	return st;
 }
 
-static int print_problems(const struct sync_run *r, const struct sync_problems *p, const char *what)
+int sync_report_problems(const struct ctl *c, const char *feed, const struct sync_problems *p,
+	const char *what)
 {
 	int st = 0;
 	for (size_t i = 0; !st && i < p->kept; i++) {
 		const struct sync_problem *one = &p->list[i];
-		if (r->c->json)
+		if (c->json)
 			st = line_json(json_pack("{s:s,s:I,s:o}", "problem", what, "row",
 				(json_int_t)one->row, "text",
 				prov_json_text(one->text, strlen(one->text))));
 		else if (one->row)
-			ctl_say("%s: row %zu: %s", r->feed, one->row, one->text);
+			ctl_say("%s: row %zu: %s", feed, one->row, one->text);
 		else
-			ctl_say("%s: %s", r->feed, one->text);
+			ctl_say("%s: %s", feed, one->text);
 	}
-	if (p->n > p->kept && !r->c->json)
-		ctl_say("%s: and %zu more", r->feed, p->n - p->kept);
+	if (p->n > p->kept && !c->json)
+		ctl_say("%s: and %zu more", feed, p->n - p->kept);
 	return st;
 }
 
 int sync_report_refusal(struct sync_run *r)
 {
-	int st = print_problems(r, &r->broken, "feed");
+	int st = sync_report_problems(r->c, r->feed, &r->broken, "feed");
 	if (!st)
-		st = print_problems(r, &r->bad, "row");
+		st = sync_report_problems(r->c, r->feed, &r->bad, "row");
 	if (!st)
-		st = print_problems(r, &r->refused, "guard");
+		st = sync_report_problems(r->c, r->feed, &r->refused, "guard");
 	if (!st && !r->c->json && (r->broken.n || r->refused.n))
 		ctl_say("nothing is applied");
 	return st;

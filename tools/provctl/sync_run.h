@@ -95,6 +95,8 @@ struct sync_guards {
 };
 /* "10" or "5%". PROV_EINVAL. */
 int sync_limit_parse(const char *text, struct sync_limit *out);
+/* How many that is, of so many. */
+size_t sync_limit_most(const struct sync_limit *l, size_t of);
 /* "3" or "3d". PROV_EINVAL. */
 int sync_grace_parse(const char *text, struct sync_grace *out);
 /* Fills r->refused: when it stays empty, all is well. Rows that are left alone under skip_bad
@@ -105,6 +107,9 @@ void sync_guard_changes(struct sync_run *r, const struct sync_guards *g);
 /* -- showing (sync_report.c): 0 or an exit status -- */
 int sync_report_changes(struct sync_run *r);
 int sync_report_refusal(struct sync_run *r);
+/* what: the kind of problem, for JSON. */
+int sync_report_problems(const struct ctl *c, const char *feed, const struct sync_problems *p,
+	const char *what);
 int sync_report_failure(struct sync_run *r, const struct sync_change *c);
 int sync_report_summary(struct sync_run *r, bool applied);
 const char *sync_kind_name(enum sync_kind k);
