@@ -251,8 +251,18 @@ struct scan_ask {
 	int scope;
 	const char *const *attrs;
 	LDAPMessage *m; /* answer: NULL when there is no such entry; scan_asked_free() */
+	int id;         /* of the message */
 };
-/* All at once, in a window. */
+/* For this entry, whatever it is. */
+static inline struct scan_ask scan_ask_entry(const char *dn, const char *const *attrs)
+{
+	return (struct scan_ask){ .base = dn, .scope = LDAP_SCOPE_BASE, .attrs = attrs };
+}
+#define SCAN_WINDOW 64 /* searches that are under way at a time */
+/* At most a window of them; others may be asked before these are taken. */
+int scan_ask_send(struct scan *s, struct scan_ask *q, size_t n, struct prov_error *err);
+int scan_ask_take(struct scan *s, struct scan_ask *q, size_t n, struct prov_error *err);
+/* Both, a window after the other. */
 int scan_ask(struct scan *s, struct scan_ask *q, size_t n, struct prov_error *err);
 void scan_asked_free(struct scan_ask *q, size_t n);
 /* Decode the first entry of an answer. False: there is none. */

@@ -109,9 +109,8 @@ static int ask_groups(struct scan *s, struct look *l, size_t n, struct prov_erro
 			continue;
 		which[asks / 2] = i;
 		q[asks++] = (struct scan_ask){ l[i].group, l[i].filter, LDAP_SCOPE_BASE,
-			group_attrs, NULL };
-		q[asks++] =
-			(struct scan_ask){ l[i].group, NULL, LDAP_SCOPE_BASE, group_attrs, NULL };
+			group_attrs, NULL, 0 };
+		q[asks++] = scan_ask_entry(l[i].group, group_attrs);
 	}
 	int rc = scan_ask(s, q, asks, err);
 	for (size_t k = 0; !rc && k < asks; k += 2) {
@@ -130,8 +129,7 @@ static int ask_again(struct scan *s, struct look *l, size_t n, struct prov_error
 		if (!l[i].wrong)
 			continue;
 		which[asks] = i;
-		q[asks++] = (struct scan_ask){ l[i].e.dn.bv_val, NULL, LDAP_SCOPE_BASE,
-			subject_attrs, NULL };
+		q[asks++] = scan_ask_entry(l[i].e.dn.bv_val, subject_attrs);
 	}
 	int rc = scan_ask(s, q, asks, err);
 	for (size_t k = 0; !rc && k < asks; k++) {
@@ -154,7 +152,7 @@ static int settle(struct scan *s, const struct missing *x, size_t n, struct prov
 		return scan_nomem(err);
 	for (size_t i = 0; !rc && i < n; i++) {
 		l[i].dn = scan_account_dn(s, x[i].account);
-		q[i] = (struct scan_ask){ l[i].dn, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
+		q[i] = scan_ask_entry(l[i].dn, subject_attrs);
 		if (!l[i].dn)
 			rc = scan_nomem(err);
 	}

@@ -256,8 +256,8 @@ static int really_there(struct judged *j, const char *attr, struct prov_val valu
 {
 	LDAP *ld = j->s->ctl->ld;
 	struct berval v = { value.len, (char *)value.data };
-	struct scan_ask q = { j->e->dn.bv_val, NULL, LDAP_SCOPE_BASE,
-		(const char *const[]){ "entryCSN", NULL }, NULL };
+	struct scan_ask q =
+		scan_ask_entry(j->e->dn.bv_val, (const char *const[]){ "entryCSN", NULL });
 	struct scan_entry now = { 0 };
 	int code = ldap_compare_ext_s(ld, j->e->dn.bv_val, attr, &v, NULL, NULL);
 	*yes = code == LDAP_COMPARE_TRUE || code == LDAP_NO_SUCH_OBJECT;

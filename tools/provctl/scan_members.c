@@ -114,14 +114,14 @@ static int make_ask(struct scan *s, const struct scan_suspect *x, struct scan_as
 	char **filter)
 {
 	*dn = subject(s, x);
-	*q = (struct scan_ask){ *dn, NULL, LDAP_SCOPE_BASE, subject_attrs, NULL };
+	*q = scan_ask_entry(*dn, subject_attrs);
 	if (*dn && x->account == SCAN_NONE && x->attr == 2) {
 		char *safe = ctl_filter_escape(*dn, strlen(*dn));
 		if (!safe || asprintf(filter, "(uid=%s)", safe) < 0)
 			*filter = NULL;
 		free(safe);
 		*q = (struct scan_ask){ s->ctl->server.suffix, *filter, LDAP_SCOPE_SUBTREE,
-			subject_attrs, NULL };
+			subject_attrs, NULL, 0 };
 		return *filter ? 0 : PROV_ENOMEM;
 	}
 	return *dn ? 0 : PROV_ENOMEM;
@@ -178,7 +178,7 @@ static int read_group(struct scan *s, uint32_t group, struct group_now *g, struc
 	static const char *const attrs[] = { "member", "uniqueMember", "memberUid", "objectClass",
 		NULL };
 	LDAP *ld = s->ctl->ld;
-	struct scan_ask q = { s->text + s->group_dn[group], NULL, LDAP_SCOPE_BASE, attrs, NULL };
+	struct scan_ask q = scan_ask_entry(s->text + s->group_dn[group], attrs);
 	char *dn = strdup(q.base); /* the texts may move */
 	q.base = dn;
 	int rc = dn ? scan_ask(s, &q, 1, err) : scan_nomem(err);

@@ -112,15 +112,14 @@ static int read_all(struct scan *s, struct one *o, size_t n, enum scan_id kind,
 	struct scan_ask q[MOST];
 	int rc;
 	for (size_t i = 0; i < n; i++)
-		q[i] = (struct scan_ask){ o[i].dn, NULL, LDAP_SCOPE_BASE,
-			kind == SCAN_ID_GID ? gid_attrs : s->attrs.name, NULL };
+		q[i] = scan_ask_entry(o[i].dn, kind == SCAN_ID_GID ? gid_attrs : s->attrs.name);
 	rc = scan_ask(s, q, n, err);
 	for (size_t i = 0; i < n; i++) {
 		o[i].first = q[i];
 		o[i].csn = rc ? 0 : csn_of(&q[i], s);
 		o[i].there = !rc && scan_asked(s, &q[i], &o[i].e);
 		o[i].person = o[i].there && !scan_left(&o[i].e) && !scan_machine(&o[i].e);
-		q[i] = (struct scan_ask){ o[i].dn, NULL, LDAP_SCOPE_BASE, gid_attrs, NULL };
+		q[i] = scan_ask_entry(o[i].dn, gid_attrs);
 	}
 	if (!rc)
 		rc = scan_ask(s, q, n, err);

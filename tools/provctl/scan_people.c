@@ -8,7 +8,7 @@
 #include "scan.h"
 #include "search.h"
 
-enum { PAGE = 1000, BATCH = 64 };
+enum { PAGE = 4000 };
 
 /* "MODE ATTR: EXPRESSION": the attribute is looked at on every account. */
 static void note_template(struct scan *s, const struct berval *v)
@@ -144,49 +144,89 @@ static int settle_one(struct scan *s, uint32_t number, const struct scan_ask *q,
 	return rc;
 }
 
-static int settle_batch(struct scan *s, const uint32_t *number, size_t n, struct prov_error *err)
+struct batch {
+	size_t n;
+	uint32_t number[SCAN_WINDOW];
+	struct scan_ask q[SCAN_WINDOW];
+	char *dn[SCAN_WINDOW];
+};
+
+static int batch_send(struct scan *s, struct batch *b, struct prov_error *err)
 {
-	struct scan_ask q[BATCH] = { 0 };
-	char *dn[BATCH] = { NULL };
+	for (size_t i = 0; i < b->n; i++) {
+		b->dn[i] = scan_account_dn(s, b->number[i]);
+		if (!b->dn[i])
+			return scan_nomem(err);
+		b->q[i] = scan_ask_entry(b->dn[i], s->attrs.name);
+	}
+	return scan_ask_send(s, b->q, b->n, err);
+}
+
+static void batch_clear(struct batch *b)
+{
+	scan_asked_free(b->q, b->n);
+	for (size_t i = 0; i < b->n; i++) {
+		free(b->dn[i]);
+		b->dn[i] = NULL;
+	}
+	b->n = 0;
+}
+
+static int batch_take(struct scan *s, struct batch *b, struct prov_error *err)
+{
+	int rc = scan_ask_take(s, b->q, b->n, err);
+	for (size_t i = 0; !rc && i < b->n; i++)
+		rc = settle_one(s, b->number[i], &b->q[i], err);
+	batch_clear(b);
+	return rc;
+}
+
+/* The server works on one batch while we judge the one before it. */
+static int settle_all(struct scan *s, struct batch two[2], struct prov_error *err)
+{
+	size_t all = scan_accounts(s), now = 0;
 	int rc = 0;
-	for (size_t i = 0; !rc && i < n; i++) {
-		dn[i] = scan_account_dn(s, number[i]);
-		q[i] = (struct scan_ask){ dn[i], NULL, LDAP_SCOPE_BASE, s->attrs.name, NULL };
-		if (!dn[i])
-			rc = scan_nomem(err);
+	for (uint32_t i = 0; !rc && i < all; i++) {
+		struct batch *b = &two[now];
+		if (s->account[i].suspect)
+			b->number[b->n++] = i;
+		if (b->n == SCAN_WINDOW) {
+			rc = batch_send(s, b, err);
+			now = !now;
+			if (!rc)
+				rc = batch_take(s, &two[now], err);
+		}
+		scan_progress(s, "suspects", i);
 	}
 	if (!rc)
-		rc = scan_ask(s, q, n, err);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = settle_one(s, number[i], &q[i], err);
-	scan_asked_free(q, n);
-	for (size_t i = 0; i < n; i++)
-		free(dn[i]);
+		rc = batch_send(s, &two[now], err);
+	for (int k = 0; !rc && k < 2; k++) {
+		now = !now;
+		rc = batch_take(s, &two[now], err);
+	}
 	return rc;
 }
 
 int scan_settle(struct scan *s, struct prov_error *err)
 {
-	uint32_t some[BATCH], unknown = 1u << FINDING_NEVER_USED;
-	size_t n = 0, all = scan_accounts(s);
-	int rc = 0;
+	uint32_t unknown = 1u << FINDING_NEVER_USED;
+	size_t all = scan_accounts(s);
 	if (!s->uses && all &&
 		(scan_wants(s, FINDING_DORMANT) || scan_wants(s, FINDING_NEVER_USED)) &&
 		s->opt->check.n)
 		ctl_say("no account has pwdLastSuccess or authTimestamp, and there is no --logins: "
 			"nobody knows who is used");
-	if (!s->uses)
+	if (!s->uses) {
 		s->checks &= ~unknown;
-	for (uint32_t i = 0; !rc && i < all; i++) {
-		if (!s->uses)
+		for (size_t i = 0; i < all; i++)
 			s->account[i].suspect &= ~unknown;
-		if (s->account[i].suspect)
-			some[n++] = i;
-		if (n == BATCH || (n && i + 1 == all)) {
-			rc = settle_batch(s, some, n, err);
-			n = 0;
-		}
-		scan_progress(s, "suspects", i);
 	}
+	struct batch *two = calloc(2, sizeof(*two));
+	if (!two)
+		return scan_nomem(err);
+	int rc = settle_all(s, two, err);
+	batch_clear(&two[0]);
+	batch_clear(&two[1]);
+	free(two);
 	return rc;
 }

@@ -79,7 +79,7 @@ static const char *target_of(size_t attr, const char *value)
 static int is_there(struct scan *s, const char *dn, bool *yes, struct prov_error *err)
 {
 	static const char *const none[] = { LDAP_NO_ATTRS, NULL };
-	struct scan_ask q = { dn, NULL, LDAP_SCOPE_BASE, none, NULL };
+	struct scan_ask q = scan_ask_entry(dn, none);
 	uint64_t hash = prov_hash_dn(dn, strlen(dn));
 	uint32_t n;
 	*yes = !*dn || known(s, hash); /* the empty DN is nobody's */
@@ -97,8 +97,7 @@ static int is_there(struct scan *s, const char *dn, bool *yes, struct prov_error
 static int unchanged(struct scan *s, const char *dn, const struct berval *csn, bool *yes,
 	struct prov_error *err)
 {
-	struct scan_ask q = { dn, NULL, LDAP_SCOPE_BASE, (const char *const[]){ "entryCSN", NULL },
-		NULL };
+	struct scan_ask q = scan_ask_entry(dn, (const char *const[]){ "entryCSN", NULL });
 	int rc = scan_ask(s, &q, 1, err);
 	LDAPMessage *m = rc ? NULL : ldap_first_entry(s->ctl->ld, q.m);
 	struct berval **v = m ? ldap_get_values_len(s->ctl->ld, m, "entryCSN") : NULL;
@@ -148,7 +147,7 @@ static int settle_values(struct scan *s, const char *dn, bool ours, LDAPMessage 
 
 int scan_refs_settle(struct scan *s, const char *dn, bool ours, struct prov_error *err)
 {
-	struct scan_ask q = { dn, NULL, LDAP_SCOPE_BASE, ref_attrs, NULL };
+	struct scan_ask q = scan_ask_entry(dn, ref_attrs);
 	int rc = scan_ask(s, &q, 1, err);
 	LDAPMessage *m = rc ? NULL : ldap_first_entry(s->ctl->ld, q.m);
 	if (m)
@@ -161,8 +160,8 @@ int scan_refs_settle(struct scan *s, const char *dn, bool ours, struct prov_erro
 static int owner_state(struct scan *s, const char *dn, char why[64], int64_t *since,
 	struct prov_error *err)
 {
-	struct scan_ask q = { dn, NULL, LDAP_SCOPE_BASE,
-		(const char *const[]){ "provState", "provStateSince", NULL }, NULL };
+	struct scan_ask q =
+		scan_ask_entry(dn, (const char *const[]){ "provState", "provStateSince", NULL });
 	struct scan_entry e = { 0 };
 	int rc = scan_ask(s, &q, 1, err);
 	*why = '\0';
@@ -180,7 +179,7 @@ static int owner_state(struct scan *s, const char *dn, char why[64], int64_t *si
 
 int scan_owner_settle(struct scan *s, const char *dn, struct prov_error *err)
 {
-	struct scan_ask q = { dn, NULL, LDAP_SCOPE_BASE, s->attrs.name, NULL };
+	struct scan_ask q = scan_ask_entry(dn, s->attrs.name);
 	struct scan_entry e = { 0 };
 	char why[64] = "", since[24];
 	const char *whom = NULL;
