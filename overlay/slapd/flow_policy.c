@@ -17,6 +17,11 @@ static bool is_role(Entry *e)
 	return e && is_entry_objectclass(e, prov_ad.oc_role, 0);
 }
 
+static bool is_sod_set(Entry *e)
+{
+	return e && is_entry_objectclass(e, prov_ad.oc_sodset, 0);
+}
+
 /* The connector that this write asks to be told of all accounts, or NULL. */
 static const struct prov_connector *wants_sync(struct prov_write *w, bool *hold)
 {
@@ -42,6 +47,8 @@ static int store_jobs(struct prov_write *w, bool role)
 	const struct prov_connector *c = wants_sync(w, &hold);
 	int rc = role ? prov_follow_store(w, w->op->o_req_ndn) : LDAP_SUCCESS;
 
+	if (is_sod_set(w->before))
+		rc = prov_follow_store_set(w, w->before);
 	if (rc != LDAP_SUCCESS || !c)
 		return rc;
 	if (!hold && !prov_write_may_manage(w)) {

@@ -125,6 +125,17 @@ static int ldap_code(int prov_rc)
 	}
 }
 
+/* The write goes through, but somebody ought to know. */
+static void tell_withheld(struct prov_write *w, const struct berval *dn)
+{
+	for (size_t i = 0; !w->op->o_noop && i < w->plan.withheld.n; i++)
+		Debug(LDAP_DEBUG_ANY,
+			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%.*s\" reason=\"%.*s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, dn->bv_val,
+			(int)w->plan.withheld.val[i].len, w->plan.withheld.val[i].data,
+			(int)w->plan.withheld_why.len, w->plan.withheld_why.data);
+}
+
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 {
 	if (!w->policy) {
@@ -149,8 +160,10 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 		.actor = w->stamp.actor.authz,
 		.now = w->stamp.secs };
 	int rc = prov_evaluate(w->policy, &req, &services, &w->arena, &w->plan, &w->err);
-	if (rc == 0)
+	if (rc == 0) {
 		w->evaluated = w->planned = true;
+		tell_withheld(w, &self->e_name);
+	}
 	return ldap_code(rc);
 }
 
