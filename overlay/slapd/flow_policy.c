@@ -59,6 +59,26 @@ static int store_jobs(struct prov_write *w, bool role)
 	return prov_sync_store(w, c->name, hold);
 }
 
+/* The trail shall tell what the rules of segregation of duties were, not only that they changed. */
+static int note_rules(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval ndn = op->o_req_ndn;
+	int rc = LDAP_SUCCESS;
+
+	if (op->o_tag == LDAP_REQ_DELETE)
+		return rc;
+	if (op->o_tag == LDAP_REQ_MODRDN) {
+		rc = prov_write_new_dn(w);
+		ndn = w->new_ndn;
+	}
+	if (rc == LDAP_SUCCESS)
+		rc = prov_lookup_entry(w->pi, op, &ndn, &w->after);
+	if (rc != LDAP_SUCCESS || !(is_role(w->after) || is_sod_set(w->after)))
+		return rc;
+	return prov_convert_entry(w->after, &w->arena, &w->pafter) ? LDAP_OTHER : LDAP_SUCCESS;
+}
+
 /* Only the counters of a pool: nothing to compile. */
 static bool only_counters(Operation *op)
 {
@@ -105,6 +125,8 @@ static int policy_in_txn(struct prov_write *w)
 		rc = compile(w);
 		if (rc == LDAP_SUCCESS)
 			rc = store_jobs(w, role);
+		if (rc == LDAP_SUCCESS)
+			rc = note_rules(w);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
 		/* In force before the commit: the next writer begins only after it. */

@@ -52,6 +52,29 @@ void prov_write_close(struct prov_write *w)
 	prov_arena_dispose(&w->arena);
 }
 
+int prov_write_new_dn(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval pdn, pndn, dn = BER_BVNULL, ndn = BER_BVNULL;
+
+	if (op->orr_newSup) {
+		pdn = *op->orr_newSup;
+		pndn = *op->orr_nnewSup;
+	} else {
+		dnParent(&w->before->e_name, &pdn);
+		dnParent(&w->before->e_nname, &pndn);
+	}
+	build_new_dn(&dn, &pdn, &op->orr_newrdn, NULL);
+	build_new_dn(&ndn, &pndn, &op->orr_nnewrdn, NULL);
+	w->new_dn.bv_val = prov_arena_strndup(&w->arena, dn.bv_val, dn.bv_len);
+	w->new_dn.bv_len = dn.bv_len;
+	w->new_ndn.bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
+	w->new_ndn.bv_len = ndn.bv_len;
+	ch_free(dn.bv_val);
+	ch_free(ndn.bv_val);
+	return w->new_dn.bv_val && w->new_ndn.bv_val ? LDAP_SUCCESS : LDAP_OTHER;
+}
+
 /* The new policy does not come into force. While the writer lock is held: nobody else may see it. */
 static void restore_policy(struct prov_write *w)
 {

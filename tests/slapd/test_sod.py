@@ -323,3 +323,18 @@ def test_a_replicated_write_is_never_refused(make_slapd):
         wait_until(lambda: same(p, c) and c.roles_of("bob") == ["a", "b"], 10)
     finally:
         c.close()
+
+
+def test_the_trail_has_what_the_rules_are(s):
+    assert s.record(op="policy", dn=s.role_dn("pay"))["values"] == {"provConflict": [s.role_dn("order")]}
+    assert "values" not in s.record(op="policy", dn=s.role_dn("order"))
+    s.role("other")
+    dn = sod_set(s, "rule", ["boss", "other"])
+    assert s.record(op="policy", dn=dn)["values"] == {"provSodRole": [s.role_dn("boss"), s.role_dn("other")]}
+    s.admin.modify(dn, add={"provSodRole": s.role_dn("order"), "provSodLimit": "2"})
+    assert s.record(op="policy", dn=dn)["values"]["provSodLimit"] == ["2"]
+    s.admin.rename(dn, "cn=renamed")
+    record = s.record(op="policy", dn=dn)
+    assert record["newDn"] == f"cn=renamed,{ROLES}" and len(record["values"]["provSodRole"]) == 3
+    s.admin.delete(record["newDn"])
+    assert "values" not in s.record(op="policy", dn=record["newDn"])
