@@ -2,7 +2,7 @@
  * audit_evidence.c - provctl audit evidence --since --until --out DIR: joiners, movers, leavers
  * of a period and what became of the leavers' access elsewhere, from the trail alone.
  *
- * One walk. What deliveries had to say may come after the period: they are read to the end of
+ * One walk, after those of evidence_sod.c. What deliveries had to say may come after the period: they are read to the end of
  * the trail, and the pack says where that was.
  */
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "audit.h"
 #include "evidence.h"
+#include "evidence_sod.h"
 #include "grow.h"
 #include "jsonout.h"
 #include "report.h"
@@ -38,6 +39,7 @@ struct leaver {
 struct evidence {
 	struct audit_trail *t;
 	struct evidence_out *out;
+	struct evidence_sod *sod;
 	int64_t since, until; /* us, both inclusive */
 	struct leaver *leaver;
 	size_t nleaver, leaver_room;
@@ -243,7 +245,8 @@ static int see_record(struct evidence *e, uint64_t seq, json_t *r)
 		rc = see_policy(e, seq, r);
 	else if (in && json_object_get(r, "state"))
 		rc = see_account(e, seq, usec, r);
-	if (!rc && (in || (delivery && e->nrev)))
+	bool named = evidence_sod_names(e->sod, seq);
+	if (!rc && (in || named || (delivery && e->nrev)))
 		rc = put_record(e, seq, r);
 	return rc;
 }
@@ -500,10 +503,6 @@ static int notes(struct evidence *e, bool *broken, struct prov_error *err)
 			(unsigned long long)e->last);
 	if (!rc)
 		rc = note(e, false,
-			"Separation of duties: this version does not check sets of roles that exclude "
-			"each other, so there is nothing to report.");
-	if (!rc)
-		rc = note(e, false,
 			"Access reviews: this version has none, so there is nothing to report.");
 	if (!rc && evidence_out_count(e->out, EVIDENCE_DOUBTS))
 		rc = note(e, true,
@@ -519,6 +518,7 @@ static void dispose(struct evidence *e)
 	free(e->leaver);
 	free(e->rev);
 	prov_strmap_free(&e->events);
+	evidence_sod_free(&e->sod);
 	evidence_out_free(&e->out);
 }
 
@@ -548,11 +548,15 @@ static int collect(struct evidence *e, bool *broken, const char *title, struct p
 	if (!rc)
 		rc = prov_strmap_new(&e->events);
 	if (!rc)
+		rc = evidence_sod_read(e->t->txn, e->since, e->until, &e->sod, err);
+	if (!rc)
 		rc = prov_trail_walk(e->t->txn, 1, see_text, e, err);
 	if (!rc)
 		rc = put_leavers(e, &times);
 	if (!rc)
 		rc = figures(e, &times);
+	if (!rc)
+		rc = evidence_sod_put(e->sod, e->out);
 	if (!rc)
 		rc = notes(e, broken, err);
 	if (!rc)
