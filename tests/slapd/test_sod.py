@@ -8,8 +8,9 @@ import ldap
 import pytest
 
 from directory import ROLES
-from harness import stays, wait_until
+from harness import TOP, stays, wait_until
 from ldapclient import NOOP, PLAN, control, refused
+from manual import in_text, parse
 from test_clock import at
 from test_controls import simulate
 from test_follow import settled
@@ -87,6 +88,18 @@ def test_a_set_is_counted(s, limit):
     assert s.roles_of("ann") == list("abc"[:most])
     assign(s, "ann", *"bca"[:most])
     assert s.roles_of("ann") == sorted("bca"[:most])
+
+
+def test_the_example_of_the_manual(slapd):
+    page = (TOP / "docs/slapo-provision.5").read_text().split(".Sh SEGREGATION OF DUTIES")[1]
+    [text] = in_text(page.split("\n.Sh ")[0], "provSodSet")
+    three = ["clerk", "approver", "cashier"]
+    for r in three:
+        slapd.role(r)
+    slapd.admin.add(*parse(text.replace("ou=policy,dc=example,dc=com", ROLES)))
+    slapd.account("ann", provAssignedRole=[slapd.role_dn(r) for r in three[:2]])
+    with refused(BAD, "cn=invoices", "2 of its roles, not 3"):
+        assign(slapd, "ann", *three)
 
 
 def violator(s):
@@ -214,6 +227,8 @@ def test_a_role_that_would_reach_violators_is_withheld_from_them_only(s):
     assert s.roles_of("u07") == ["club", "pay"]
     s.wait_log('provision: .*op=follow dn="uid=u07,.*withheld role="cn=order,.*must not be held together')
     assert "u07" in s.monitor().one("provMonitorInfo") and "1 times" in s.monitor().one("provMonitorInfo")
+    why = s.provctl("explain", "u07", "--lacks", s.role_dn("order"), check=1).stdout
+    assert "a rule of segregation of duties" in why
     # it is in nobody's way: what the account loses it loses, and what else is written is written
     s.admin.modify(s.role_dn("club"), delete={"provGroup": None})
     wait_until(lambda: s.members("club") == [] and settled(s))
