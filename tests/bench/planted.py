@@ -293,6 +293,7 @@ class Planted:
         self.leave(a)
         a["provEffectiveRole"], a["provGrant"] = [], []
         self.hold(a, "pay", "order")
+        del a["provAssignedRole"]
         self.want("LEAVER_LEFTOVER", self.dn(i))
         return False
 

@@ -207,8 +207,8 @@ static void both_sides_know_the_rule(void **state)
 /* -- accounts ------------------------------------------------------------------------ */
 
 /*
- * pay and order are in conflict; boss includes pay; sel comes by filter; of a, b, c one may
- * have two.
+ * pay and order are in conflict, and head with pay and buy; order and head come by filter; boss
+ * includes pay, chief includes head; of a, b, c one may have two.
  */
 static int company(void **state)
 {
@@ -220,6 +220,10 @@ static int company(void **state)
 	ROLE(w, "cn=pay", "provConflict: cn=order", "provEntitlement: pay");
 	ROLE(w, "cn=order", "provAssignFilter: (title=buyer)", "provEntitlement: order");
 	ROLE(w, "cn=boss", "provInclude: cn=pay", "provEntitlement: boss");
+	ROLE(w, "cn=head", "provAssignFilter: (title=head)", "provConflict: cn=pay",
+		"provConflict: cn=buy");
+	ROLE(w, "cn=buy");
+	ROLE(w, "cn=chief", "provInclude: cn=head");
 	ROLE(w, "cn=a");
 	ROLE(w, "cn=b");
 	ROLE(w, "cn=c");
@@ -379,6 +383,27 @@ static void what_comes_by_itself_is_withheld(void **state)
 	listed(w->plan.roles_gained, "cn=boss cn=pay");
 }
 
+static void what_is_withheld_already_does_not_count_against_others(void **state)
+{
+	struct world *w = *state;
+	/* head is due and withheld beside pay; buy conflicts with head only */
+	const struct prov_entry *e = ACCOUNT(w, "title: head", "provAssignedRole: cn=pay",
+		"provEffectiveRole: cn=pay", "provState: active");
+
+	assert_int_equal(run(w, PROV_OP_FOLLOW, e, e), 0);
+	listed(w->plan.withheld, "cn=head");
+	assert_int_equal(CHANGES(w, e, "provAssignedRole: cn=pay", "provAssignedRole: cn=buy"), 0);
+	listed(w->plan.roles_gained, "cn=buy");
+	listed(w->plan.withheld, "cn=head");
+	/* but it is given when pay goes, so that then buy may not come */
+	assert_int_equal(CHANGES(w, e, "provAssignedRole: cn=buy"), PROV_EREFUSED);
+	SAYS(w, "\"cn=buy\" (assigned) and \"cn=head\" (by its filter)");
+	/* and who asks for a role that includes it is told that he cannot have it */
+	assert_int_equal(CHANGES(w, e, "provAssignedRole: cn=pay", "provAssignedRole: cn=chief"),
+		PROV_EREFUSED);
+	SAYS(w, "\"cn=head\" (by its filter) and \"cn=pay\" (assigned)");
+}
+
 static void who_waits_is_asked_at_the_start(void **state)
 {
 	struct world *w = *state;
@@ -435,6 +460,7 @@ int main(void)
 		LIFE(only_what_gets_worse_is_refused),
 		LIFE(who_comes_back_holds_nothing_yet),
 		LIFE(what_comes_by_itself_is_withheld),
+		LIFE(what_is_withheld_already_does_not_count_against_others),
 		LIFE(who_waits_is_asked_at_the_start),
 		LIFE(the_plan_tells_what_is_withheld),
 	};
