@@ -1,6 +1,7 @@
 """Segregation of duties: what an account must not hold together is refused, withheld from what
 comes by itself, and never in the way of what takes access away."""
 
+import re
 import threading
 import time
 
@@ -235,6 +236,10 @@ def test_a_role_that_would_reach_violators_is_withheld_from_them_only(s):
     s.set("u07", departmentNumber="x")
     plan = simulate(s, lambda c: s.set("u07", departmentNumber="y", controls=c), control(PLAN))
     assert plan["withheld"]["roles"] == [s.role_dn("order")] and "must not be" in plan["withheld"]["reason"]
+    (s.dir / "plan.ldif").write_text(
+        f"dn: {s.person_dn('u07')}\nchangetype: modify\nreplace: departmentNumber\ndepartmentNumber: z\n")
+    shown = s.provctl("plan", "-f", s.dir / "plan.ldif", check=0).stdout
+    assert re.search(r"! withheld +cn=order,.*\n.*because +roles .* must not be held together", shown), shown
     s.state_of("u07", "suspended")
     s.state_of("u07", "active")
     # and is given as soon as it may be
@@ -331,11 +336,15 @@ def test_a_replicated_write_is_never_refused(make_slapd):
         with refused(BAD, "cn=late"):
             assign(p, "bob", "a", "b")
         wait_until(lambda: same(p, c), 10)
-        # two halves that each are right where they were written: both come through
-        p.admin.delete(f"cn=late,{ROLES}")
+        # while the consumer is away the provider lets it pass; the consumer only ever knows the rule as it is
+        c.stop()
+        p.admin.modify(f"cn=late,{ROLES}", replace={"provSodLimit": "2"})
         assign(p, "bob", "a", "b")
-        sod_set(p, "later", "ab")
-        wait_until(lambda: same(p, c) and c.roles_of("bob") == ["a", "b"], 10)
+        p.admin.modify(f"cn=late,{ROLES}", replace={"provSodLimit": None})
+        c.start()
+        wait_until(lambda: same(p, c) and c.roles_of("bob") == ["a", "b"], 20)
+        p.leave("bob")
+        wait_until(lambda: same(p, c) and c.roles_of("bob") == [], 10)
     finally:
         c.close()
 
