@@ -213,8 +213,8 @@ static int drop_lost(struct eval *ev)
 		if ((o->g.kind != PROV_KIND_ADD && o->g.kind != PROV_KIND_ENFORCE) || o->g.had ||
 			!o->type)
 			continue;
-		for (size_t r = 0; r < ev->nheld && !held; r++)
-			held = prov_val_equal(ev->held[r]->dn, o->g.role);
+		for (size_t r = 0; r < ev->held.n && !held; r++)
+			held = prov_val_equal(ev->held.r[r]->dn, o->g.role);
 		if (!held)
 			rc = prov_work_remove(ev, o->type, o->key);
 	}
@@ -227,22 +227,22 @@ int prov_ev_desired(struct eval *ev)
 	size_t n = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < ev->nheld; i++)
-		n += ev->held[i]->ntemplate;
+	for (size_t i = 0; i < ev->held.n; i++)
+		n += ev->held.r[i]->ntemplate;
 	ls.l = prov_arena_array(ev->arena, n + 1, sizeof(*ls.l));
 	if (!ls.l)
 		return PROV_ENOMEM;
 	/* defaults first, then what is added, then what is enforced */
 	for (int mode = PROV_MODE_DEFAULT; mode <= PROV_MODE_ENFORCE; mode++)
-		for (size_t i = 0; i < ev->nheld; i++)
-			for (size_t j = 0; j < ev->held[i]->ntemplate; j++)
-				if ((int)prov_template_mode(ev->held[i]->template[j]) == mode)
-					ls.l[ls.n++] = (struct line){ ev->held[i],
-						ev->held[i]->template[j], false };
+		for (size_t i = 0; i < ev->held.n; i++)
+			for (size_t j = 0; j < ev->held.r[i]->ntemplate; j++)
+				if ((int)prov_template_mode(ev->held.r[i]->template[j]) == mode)
+					ls.l[ls.n++] = (struct line){ ev->held.r[i],
+						ev->held.r[i]->template[j], false };
 	rc = drop_lost(ev);
 	if (rc == 0)
 		rc = expand_all(&ls);
-	for (size_t i = 0; rc == 0 && ev->grants_access && i < ev->nheld; i++)
-		rc = want_access(ev, ev->held[i]);
+	for (size_t i = 0; rc == 0 && ev->grants_access && i < ev->held.n; i++)
+		rc = want_access(ev, ev->held.r[i]);
 	return rc;
 }

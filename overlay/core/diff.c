@@ -367,13 +367,13 @@ static int diff_roles(struct eval *ev)
 	struct vals gained = { 0 }, lost = { 0 };
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && ev->grants_access && i < ev->nheld; i++)
-		if (!prov_attr_has(a, ev->held[i]->ndn))
-			rc = prov_ev_val(ev, &gained, ev->held[i]->dn);
+	for (size_t i = 0; rc == 0 && ev->grants_access && i < ev->held.n; i++)
+		if (!prov_attr_has(a, ev->held.r[i]->ndn))
+			rc = prov_ev_val(ev, &gained, ev->held.r[i]->dn);
 	for (size_t i = 0; rc == 0 && a && i < a->n; i++) {
 		bool still = false;
-		for (size_t j = 0; ev->grants_access && j < ev->nheld && !still; j++)
-			still = prov_val_equal(ev->held[j]->ndn, a->nval[i]);
+		for (size_t j = 0; ev->grants_access && j < ev->held.n && !still; j++)
+			still = prov_val_equal(ev->held.r[j]->ndn, a->nval[i]);
 		if (!still)
 			rc = prov_ev_val(ev, &lost, a->val[i]);
 	}

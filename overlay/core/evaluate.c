@@ -1,7 +1,8 @@
 /*
  * evaluate.c - the flow of one evaluation, and what its parts share.
  *
- *   time -> states -> old grants and exceptions -> roles held -> what they give -> difference
+ *   time -> states -> old grants and exceptions -> roles held -> segregation of duties
+ *     -> what they give -> difference
  */
 #include <stdio.h>
 #include <string.h>
@@ -214,7 +215,9 @@ static int decide(struct eval *ev)
 		(ev->req->before && !ev->req->after && ev->req->op == PROV_OP_DELETE);
 	ev->grants_access = p->after == PROV_STATE_ACTIVE || p->after == PROV_STATE_SUSPENDED;
 	if (rc == 0 && ev->req->after && !prov_ev_is_over(p->after)) {
-		rc = prov_ev_held(ev);
+		rc = prov_ev_held(ev, ev->req->after, &ev->held);
+		if (rc == 0)
+			rc = prov_ev_sod(ev);
 		if (rc == 0)
 			rc = prov_ev_desired(ev);
 	}

@@ -95,10 +95,14 @@ struct prov_plan {
 	struct prov_list groups_gained, groups_lost; /* DNs */
 	struct prov_list ent_gained, ent_lost;
 	struct prov_list exceptions_new; /* texts */
-	unsigned events;                 /* enum prov_event bits */
-	bool leaver;                     /* terminated, archived or deleted by this write */
-	bool ends_soon;                  /* the write gave it an end within PROV_ENDS_SOON */
-	int64_t due; /* when it has to be evaluated next, seconds; 0: only when written */
+	/* Roles that segregation of duties keeps from the account although the write is not to
+	 * blame: DNs, and why (empty: there are none). They are not in roles_gained. */
+	struct prov_list withheld;
+	struct prov_val withheld_why;
+	unsigned events; /* enum prov_event bits */
+	bool leaver;     /* terminated, archived or deleted by this write */
+	bool ends_soon;  /* the write gave it an end within PROV_ENDS_SOON */
+	int64_t due;     /* when it has to be evaluated next, seconds; 0: only when written */
 };
 
 enum prov_state prov_state_parse(struct prov_val v); /* NONE when not a state */
@@ -110,7 +114,8 @@ bool prov_state_may_bind(enum prov_state s);
 
 /*
  * PROV_EREFUSED: the text names the role, the template line and the reason (or the
- * attribute and value for a bad provState, provAssignedRole ...).
+ * attribute and value for a bad provState, provAssignedRole ...; or the roles that must
+ * not be held together, and how the account would come by them).
  */
 int prov_evaluate(const struct prov_policy *policy, const struct prov_request *req,
 	const struct prov_services *services, struct prov_arena *arena, struct prov_plan *out,

@@ -1,5 +1,5 @@
 /*
- * evaluate_impl.h - one evaluation in progress, shared by evaluate.c, held.c,
+ * evaluate_impl.h - one evaluation in progress, shared by evaluate.c, held.c, sod.c,
  * desired.c, due.c, work.c and diff.c only. Everything lives in the arena.
  */
 #ifndef PROV_EVALUATE_IMPL_H
@@ -40,6 +40,11 @@ struct vals {
 	struct prov_val *v;
 };
 
+struct roles {
+	size_t n;
+	const struct prov_role **r; /* sorted by ndn */
+};
+
 /* A provTimedRole value. */
 struct timed {
 	int64_t from, until;          /* INT64_MIN, INT64_MAX: open */
@@ -59,8 +64,7 @@ struct eval {
 	struct prov_request timed_req;  /* req, when time has changed the state */
 	struct prov_val state_set;      /* by time; empty: it was not */
 	struct work work;
-	size_t nheld;
-	const struct prov_role **held; /* closure, sorted by ndn */
+	struct roles held;  /* closure */
 	bool grants_access; /* groups, entitlements and effective roles, not only attributes */
 	struct things old, want, except; /* grants as they were, as they shall be; exceptions */
 	struct vals new_exceptions;
@@ -93,8 +97,15 @@ int prov_work_set(struct eval *ev, const struct prov_type *type, struct prov_val
 int prov_work_add(struct eval *ev, const struct prov_type *type, struct prov_val v);
 int prov_work_remove(struct eval *ev, const struct prov_type *type, struct prov_val key);
 
-/* held.c */
-int prov_ev_held(struct eval *ev);
+/* held.c. The roles that e, the account before or after the write, has at this time by this
+ * policy, whether or not it is over. */
+int prov_ev_held(struct eval *ev, const struct prov_entry *e, struct roles *out);
+bool prov_ev_holds(const struct roles *held, const struct prov_role *r);
+/* By what, for people: "assigned". Empty: only because another role includes it. */
+const char *prov_ev_direct(struct eval *ev, const struct prov_entry *e, const struct prov_role *r);
+
+/* sod.c: refuses the write, or takes roles out of ev->held */
+int prov_ev_sod(struct eval *ev);
 
 /* desired.c: fills ev->want */
 int prov_ev_desired(struct eval *ev);

@@ -86,9 +86,16 @@ static void hold(struct marks *m, const struct prov_role *r)
 	}
 }
 
-static int hold_assigned(struct eval *ev, struct marks *m)
+/* In force now. */
+static bool read_timed(struct eval *ev, struct prov_val v, struct timed *t)
 {
-	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.assigned);
+	return prov_ev_timed(ev, v, t) == 0 && t->role && t->from <= ev->req->now &&
+		t->until > ev->req->now;
+}
+
+static int hold_assigned(struct eval *ev, const struct prov_entry *e, struct marks *m)
+{
+	const struct prov_attr *a = prov_entry_attr(e, ev->type.assigned);
 
 	for (size_t i = 0; a && i < a->n; i++) {
 		const struct prov_role *r = prov_policy_role(ev->policy, a->nval[i]);
@@ -100,42 +107,56 @@ static int hold_assigned(struct eval *ev, struct marks *m)
 	return 0;
 }
 
-static void hold_timed(struct eval *ev, struct marks *m)
+static void hold_timed(struct eval *ev, const struct prov_entry *e, struct marks *m)
 {
-	const struct prov_attr *a = prov_entry_attr(ev->req->after, ev->type.timed);
+	const struct prov_attr *a = prov_entry_attr(e, ev->type.timed);
+	struct timed t;
 
-	for (size_t i = 0; a && i < a->n; i++) {
-		struct timed t;
-		if (prov_ev_timed(ev, a->val[i], &t) == 0 && t.role &&
-			t.role->status == PROV_STATUS_ACTIVE && t.from <= ev->req->now &&
-			t.until > ev->req->now)
+	for (size_t i = 0; a && i < a->n; i++)
+		if (read_timed(ev, a->val[i], &t) && t.role->status == PROV_STATUS_ACTIVE)
 			hold(m, t.role);
-	}
 }
 
-int prov_ev_held(struct eval *ev)
+int prov_ev_held(struct eval *ev, const struct prov_entry *e, struct roles *out)
 {
 	struct marks m = { NULL, 0, NULL };
-	int rc = check_timed(ev);
+	int rc = e == ev->req->after ? check_timed(ev) : 0;
 
 	m.roles = prov_policy_roles(ev->policy, &m.n);
 	m.mark = prov_arena_alloc(ev->arena, m.n + 1);
 	if (rc || !m.mark)
 		return rc ? rc : PROV_ENOMEM;
-	rc = hold_assigned(ev, &m);
+	rc = hold_assigned(ev, e, &m);
 	if (rc == 0)
-		hold_timed(ev, &m);
+		hold_timed(ev, e, &m);
 	for (size_t i = 0; rc == 0 && i < m.n; i++)
 		if (m.roles[i]->status == PROV_STATUS_ACTIVE && m.roles[i]->nfilter &&
-			matches(m.roles[i], ev->req->after))
+			matches(m.roles[i], e))
 			hold(&m, m.roles[i]);
-	for (size_t i = 0; i < m.n; i++)
-		ev->nheld += m.mark[i];
-	ev->held = prov_arena_array(ev->arena, ev->nheld + 1, sizeof(*ev->held));
-	if (!ev->held)
+	out->n = 0;
+	out->r = prov_arena_array(ev->arena, m.n + 1, sizeof(*out->r));
+	if (!out->r)
 		return PROV_ENOMEM;
-	for (size_t i = 0, n = 0; i < m.n; i++)
+	for (size_t i = 0; i < m.n; i++)
 		if (m.mark[i])
-			ev->held[n++] = m.roles[i];
+			out->r[out->n++] = m.roles[i];
 	return rc;
+}
+
+bool prov_ev_holds(const struct roles *held, const struct prov_role *r)
+{
+	return index_of(held->r, held->n, r) < held->n;
+}
+
+const char *prov_ev_direct(struct eval *ev, const struct prov_entry *e, const struct prov_role *r)
+{
+	const struct prov_attr *a = prov_entry_attr(e, ev->type.timed);
+	struct timed t;
+
+	if (prov_attr_has(prov_entry_attr(e, ev->type.assigned), r->ndn))
+		return "assigned";
+	for (size_t i = 0; a && i < a->n; i++)
+		if (read_timed(ev, a->val[i], &t) && t.role == r)
+			return "for a time";
+	return matches(r, e) ? "by its filter" : "";
 }

@@ -71,6 +71,15 @@ static json_t *events(unsigned bits)
 	return a;
 }
 
+/* Most plans have none. */
+static void put_withheld(json_t *o, const struct prov_plan *p)
+{
+	if (p->withheld.n)
+		json_object_set_new(o, "withheld",
+			json_pack("{s:o,s:o}", "roles", list(p->withheld.n, p->withheld.val),
+				"reason", text(p->withheld_why)));
+}
+
 int prov_plan_json(const struct prov_plan *p, struct prov_arena *arena, struct prov_val *out)
 {
 	json_t *o = json_pack("{s:i,s:{s:s,s:s},s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "v", 1, "state",
@@ -80,6 +89,8 @@ int prov_plan_json(const struct prov_plan *p, struct prov_arena *arena, struct p
 		diff(p->ent_gained, p->ent_lost), "exceptions",
 		list(p->exceptions_new.n, p->exceptions_new.val), "mods", mods(p), "members",
 		members(p), "events", events(p->events));
+	if (o)
+		put_withheld(o, p);
 	char *s = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	int rc = PROV_ENOMEM;
 

@@ -6,6 +6,7 @@
  */
 #include "policy.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ void prov_policy_free(struct prov_policy **pp)
 		return;
 	free(p->role);
 	free(p->draft);
+	free(p->sod);
 	free(p->pool);
 	free(p->connector);
 	free(p->watched);
@@ -173,8 +175,7 @@ static int read_groups(struct prov_policy *p, const struct prov_entry *e, struct
 static int refuse_unsupported(struct prov_policy *p, const struct prov_entry *e,
 	struct prov_error *err)
 {
-	static const char *const later[] = { "provConflict", "provPrerequisite", "provMaxMembers",
-		NULL };
+	static const char *const later[] = { "provPrerequisite", "provMaxMembers", NULL };
 
 	for (int i = 0; later[i]; i++) {
 		const struct prov_attr *a = attr(p, e, later[i]);
@@ -184,9 +185,22 @@ static int refuse_unsupported(struct prov_policy *p, const struct prov_entry *e,
 	return 0;
 }
 
+/* DNs, as written and normalized. */
+static int copy_names(struct prov_policy *p, const struct prov_entry *e, const char *name,
+	const struct prov_val **dn, const struct prov_val **ndn, size_t *n)
+{
+	const struct prov_attr *a = attr(p, e, name);
+
+	*n = a ? a->n : 0;
+	if (!*n)
+		return 0;
+	return copy_values(p, a->val, a->n, dn) || copy_values(p, a->nval, a->n, ndn) ? PROV_ENOMEM
+										      : 0;
+}
+
 static int add_role(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err)
 {
-	const struct prov_attr *cn = attr(p, e, "cn"), *inc = attr(p, e, "provInclude");
+	const struct prov_attr *cn = attr(p, e, "cn");
 	struct role_draft d = { 0 };
 	struct prov_role *r = prov_arena_alloc(&p->arena, sizeof(*r));
 
@@ -207,17 +221,57 @@ static int add_role(struct prov_policy *p, const struct prov_entry *e, struct pr
 		rc = read_templates(p, e, r, err);
 	if (rc == 0)
 		rc = read_groups(p, e, r);
-	if (rc == 0 && inc && inc->n) {
-		rc = copy_values(p, inc->val, inc->n, &d.include_dn);
-		if (rc == 0)
-			rc = copy_values(p, inc->nval, inc->n, &d.include);
-		d.ninclude = inc->n;
-	}
+	if (rc == 0)
+		rc = copy_names(p, e, "provInclude", &d.include_dn, &d.include, &d.ninclude);
+	if (rc == 0)
+		rc = copy_names(p, e, "provConflict", &d.conflict_dn, &d.conflict, &d.nconflict);
 	if (rc)
 		return rc;
 	d.role = r;
 	p->draft[p->nrole] = d;
 	p->role[p->nrole++] = r;
+	return 0;
+}
+
+/* What does not fit a number is more than any set has roles. */
+static int read_limit(struct prov_policy *p, const struct prov_entry *e, size_t *out,
+	struct prov_error *err)
+{
+	const struct prov_attr *a = attr(p, e, "provSodLimit");
+	struct prov_val v = a && a->n ? a->val[0] : prov_val_str("1");
+	size_t n = 0;
+
+	for (size_t i = 0; i < v.len && v.data[i] >= '0' && v.data[i] <= '9' && n < SIZE_MAX / 16;
+		i++)
+		n = n * 10 + (size_t)(v.data[i] - '0');
+	*out = n;
+	return n
+		? 0
+		: complain(err, e, "provSodLimit",
+			  "is less than 1: nobody could hold any role of the set; retire the roles instead");
+}
+
+static int add_sod_set(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err)
+{
+	struct prov_sod *s = prov_arena_alloc(&p->arena, sizeof(*s));
+	struct sod_draft d = { .sod = s };
+
+	if (!s || prov_grow(&p->sod, p->nsod, &p->sod_room, sizeof(*p->sod)))
+		return PROV_ENOMEM;
+	s->set = true;
+	s->dn = copy(&p->arena, e->dn);
+	int rc = s->dn.data ? read_limit(p, e, &s->limit, err) : PROV_ENOMEM;
+	if (rc == 0)
+		rc = copy_names(p, e, "provSodRole", &d.role_dn, &d.role, &s->nrole);
+	if (rc)
+		return rc;
+	if (s->limit >= s->nrole)
+		return complain(err, e, "provSodLimit",
+			prov_arena_printf(&p->arena,
+				"nobody can hold more than %zu of %zu role%s, so the set would never apply: "
+				"name more roles (provSodRole) or lower the limit",
+				s->limit, s->nrole, s->nrole == 1 ? "" : "s"));
+	p->sod[p->nsod++] = d;
 	return 0;
 }
 
@@ -272,8 +326,7 @@ int prov_policy_add(struct prov_policy *p, const struct prov_entry *e, struct pr
 	else if (is_class(p, e, "provConnector"))
 		rc = add_connector(p, e, err);
 	else if (is_class(p, e, "provSodSet"))
-		rc = complain(err, e, "",
-			"segregation-of-duties sets (provSodSet) are not supported yet by this version");
+		rc = add_sod_set(p, e, err);
 	if (rc == PROV_ENOMEM)
 		prov_error_set(err, rc, "out of memory");
 	return rc;

@@ -18,6 +18,17 @@ struct prov_policy;
 
 enum prov_status { PROV_STATUS_DRAFT, PROV_STATUS_ACTIVE, PROV_STATUS_RETIRED };
 
+struct prov_role;
+
+/* A rule of segregation of duties: how many of these roles one account may hold. */
+struct prov_sod {
+	struct prov_val dn; /* of the provSodSet, or of the role that says provConflict */
+	bool set;           /* false: a role and one that it conflicts with */
+	size_t limit;       /* at least 1, less than nrole */
+	size_t nrole;
+	const struct prov_role **role; /* sorted by ndn, any status */
+};
+
 struct prov_role {
 	struct prov_val dn, ndn;
 	const char *cn;
@@ -36,6 +47,8 @@ struct prov_role {
 	const struct prov_val *group_dn, *group_ndn;
 	size_t nentitlement;
 	const struct prov_val *entitlement;
+	size_t nsod;
+	const struct prov_sod **sod; /* the rules that name it, whichever side says so */
 };
 
 /* What compiling asks of the outside (may be NULL: then not checked). */
@@ -50,13 +63,13 @@ int prov_policy_new(const struct prov_schema *schema, const struct prov_policy_e
 /*
  * Add one entry: role, pool, sodset or connector by objectClass; others are passed
  * over. Everything needed is copied. PROV_EINVAL: text names the entry's DN, the
- * attribute or template line, and the reason. A role with provConflict,
- * provPrerequisite, provMaxMembers or any provSodSet entry is refused as "not
- * supported yet".
+ * attribute or template line, and the reason. A role with provPrerequisite or
+ * provMaxMembers is refused as "not supported yet".
  */
 int prov_policy_add(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err);
-/* Resolve includes, refuse cycles (text shows the cycle), unknown roles, pools and groups, and
- * enforce conflicts that are certain. */
+/* Resolve includes, refuse cycles (text shows the cycle), unknown roles, pools and groups,
+ * enforce conflicts that are certain, rules of segregation of duties that can never apply, and
+ * roles that nobody could hold because of one. */
 int prov_policy_seal(struct prov_policy *p, struct prov_error *err);
 void prov_policy_free(struct prov_policy **p);
 

@@ -1,4 +1,4 @@
-/* policy_impl.h - inside of a policy, shared by policy.c and policy_seal.c only. */
+/* policy_impl.h - inside of a policy, shared by policy.c, policy_seal.c and policy_sod.c only. */
 #ifndef PROV_POLICY_IMPL_H
 #define PROV_POLICY_IMPL_H
 
@@ -9,7 +9,15 @@ struct role_draft {
 	struct prov_role *role;
 	size_t ninclude;
 	const struct prov_val *include_dn, *include; /* as written, normalized */
+	size_t nconflict;
+	const struct prov_val *conflict_dn, *conflict;
 	int mark; /* of the search for cycles: 0 new, 1 on the path, 2 done */
+};
+
+/* A rule until its roles are resolved. */
+struct sod_draft {
+	struct prov_sod *sod;
+	const struct prov_val *role_dn, *role; /* sod->nrole, as written, normalized */
 };
 
 struct group_user {
@@ -24,6 +32,8 @@ struct prov_policy {
 	struct prov_role **role;  /* sorted by ndn once sealed */
 	struct role_draft *draft; /* in the order of role */
 	size_t nrole, role_room, draft_room;
+	struct sod_draft *sod; /* provSodSets; once sealed also conflicts */
+	size_t nsod, sod_room;
 	struct prov_val *pool; /* normalized names */
 	size_t npool, pool_room;
 	struct prov_connector **connector;
@@ -36,5 +46,8 @@ struct prov_policy {
 
 int prov_grow(void *array, size_t n, size_t *room, size_t size);
 int prov_val_order(struct prov_val a, struct prov_val b);
+
+/* policy_sod.c. Resolve the rules; once the roles know their closures. */
+int prov_policy_seal_sod(struct prov_policy *p, struct prov_error *err);
 
 #endif

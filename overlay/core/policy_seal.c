@@ -306,6 +306,8 @@ int prov_policy_seal(struct prov_policy *p, struct prov_error *err)
 	for (size_t i = 0; rc == 0 && i < p->nrole; i++)
 		rc = check_role(p, p->role[i], err);
 	if (rc == 0)
+		rc = prov_policy_seal_sod(p, err);
+	if (rc == 0)
 		rc = collect_watched(p);
 	if (rc == 0)
 		rc = collect_groups(p);

@@ -39,7 +39,8 @@ struct prov_record {
 	size_t nevent;
 	const struct prov_record_event *event;
 	size_t nvalue;
-	const struct prov_attr *value; /* values that connectors may have */
+	const struct prov_attr
+		*value; /* that connectors may have; of a policy's record: its rules */
 };
 
 /* Encode into malloc'ed *out (the caller's, free()). */

@@ -94,9 +94,12 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" refused reason=\"%s\"\n", b->a->what,
 			ndn.bv_val, w.err.text);
+		prov_background_refused(b->a->job, ndn.bv_val, w.err.text);
 		result = -1;
 		goto out;
 	}
+	if (w.plan.withheld.n)
+		prov_background_refused(b->a->job, ndn.bv_val, w.plan.withheld_why.data);
 	if (w.plan.nmod == 0 && w.plan.nmember == 0)
 		goto out;
 	result = -2;

@@ -61,6 +61,16 @@ void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
 }
 
+void prov_background_refused(const struct prov_job *job, const char *dn, const char *why)
+{
+	struct prov_background *b = job->task;
+
+	ldap_pvt_thread_mutex_lock(&b->mutex);
+	b->fig.refused++;
+	prov_error_set(&b->fig.refusal, PROV_EREFUSED, "\"%.120s\": %s", dn, why);
+	ldap_pvt_thread_mutex_unlock(&b->mutex);
+}
+
 /* The first stored job, of any kind. */
 static int first_job(struct prov_instance *pi, struct prov_arena *arena, const struct kind **kind,
 	struct prov_job *job)

@@ -12,6 +12,7 @@
 #include "instance.h"
 
 #include "entry.h"
+#include "error.h"
 
 struct prov_background; /* under its own mutex */
 
@@ -34,6 +35,8 @@ enum prov_job_end {
 struct prov_background_figures {
 	uint64_t done, total; /* of the job at hand */
 	char what[256];
+	uint64_t refused; /* accounts, since slapd started: one as often as it was looked at */
+	struct prov_error refusal; /* the last one and why */
 };
 
 int prov_background_open(struct prov_instance *pi); /* sets pi->background, takes jobs up */
@@ -48,5 +51,7 @@ bool prov_background_must_yield(const struct prov_job *job);
 /* what: NULL leaves it. */
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
 	const char *what);
+/* An account did not get what it was due. */
+void prov_background_refused(const struct prov_job *job, const char *dn, const char *why);
 
 #endif

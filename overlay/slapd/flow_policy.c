@@ -17,6 +17,11 @@ static bool is_role(Entry *e)
 	return e && is_entry_objectclass(e, prov_ad.oc_role, 0);
 }
 
+static bool is_sod_set(Entry *e)
+{
+	return e && is_entry_objectclass(e, prov_ad.oc_sodset, 0);
+}
+
 /* The connector that this write asks to be told of all accounts, or NULL. */
 static const struct prov_connector *wants_sync(struct prov_write *w, bool *hold)
 {
@@ -42,6 +47,8 @@ static int store_jobs(struct prov_write *w, bool role)
 	const struct prov_connector *c = wants_sync(w, &hold);
 	int rc = role ? prov_follow_store(w, w->op->o_req_ndn) : LDAP_SUCCESS;
 
+	if (is_sod_set(w->before))
+		rc = prov_follow_store_set(w, w->before);
 	if (rc != LDAP_SUCCESS || !c)
 		return rc;
 	if (!hold && !prov_write_may_manage(w)) {
@@ -50,6 +57,26 @@ static int store_jobs(struct prov_write *w, bool role)
 		return LDAP_INSUFFICIENT_ACCESS;
 	}
 	return prov_sync_store(w, c->name, hold);
+}
+
+/* The trail shall tell what the rules of segregation of duties were, not only that they changed. */
+static int note_rules(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval ndn = op->o_req_ndn;
+	int rc = LDAP_SUCCESS;
+
+	if (op->o_tag == LDAP_REQ_DELETE)
+		return rc;
+	if (op->o_tag == LDAP_REQ_MODRDN) {
+		rc = prov_write_new_dn(w);
+		ndn = w->new_ndn;
+	}
+	if (rc == LDAP_SUCCESS)
+		rc = prov_lookup_entry(w->pi, op, &ndn, &w->after);
+	if (rc != LDAP_SUCCESS || !(is_role(w->after) || is_sod_set(w->after)))
+		return rc;
+	return prov_convert_entry(w->after, &w->arena, &w->pafter) ? LDAP_OTHER : LDAP_SUCCESS;
 }
 
 /* Only the counters of a pool: nothing to compile. */
@@ -98,6 +125,8 @@ static int policy_in_txn(struct prov_write *w)
 		rc = compile(w);
 		if (rc == LDAP_SUCCESS)
 			rc = store_jobs(w, role);
+		if (rc == LDAP_SUCCESS)
+			rc = note_rules(w);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
 		/* In force before the commit: the next writer begins only after it. */

@@ -13,29 +13,6 @@
 #include "types.h"
 #include "write.h"
 
-static int set_new_dn(struct prov_write *w)
-{
-	Operation *op = w->op;
-	struct berval pdn, pndn, dn = BER_BVNULL, ndn = BER_BVNULL;
-
-	if (op->orr_newSup) {
-		pdn = *op->orr_newSup;
-		pndn = *op->orr_nnewSup;
-	} else {
-		dnParent(&w->before->e_name, &pdn);
-		dnParent(&w->before->e_nname, &pndn);
-	}
-	build_new_dn(&dn, &pdn, &op->orr_newrdn, NULL);
-	build_new_dn(&ndn, &pndn, &op->orr_nnewrdn, NULL);
-	w->new_dn.bv_val = prov_arena_strndup(&w->arena, dn.bv_val, dn.bv_len);
-	w->new_dn.bv_len = dn.bv_len;
-	w->new_ndn.bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
-	w->new_ndn.bv_len = ndn.bv_len;
-	ch_free(dn.bv_val);
-	ch_free(ndn.bv_val);
-	return w->new_dn.bv_val && w->new_ndn.bv_val ? LDAP_SUCCESS : LDAP_OTHER;
-}
-
 struct below {
 	struct prov_write *w;
 	struct berval *dn, *ndn, *uid;
@@ -270,7 +247,7 @@ static int rename_in_txn(struct prov_write *w, struct below *b)
 		return prov_write_no_access(w);
 	if (rc == LDAP_SUCCESS && w->before) {
 		w->was = prov_account_is(w->pi, op, w->before, &op->o_req_ndn);
-		rc = set_new_dn(w);
+		rc = prov_write_new_dn(w);
 		if (rc == LDAP_SUCCESS)
 			rc = look_below(w, b);
 		if (rc == LDAP_SUCCESS)

@@ -9,7 +9,9 @@
 #include "capture.h"
 #include "convert.h"
 #include "record.h"
+#include "schema.h"
 #include "sync.h"
+#include "types.h"
 
 #define MAX_EVENTS 11
 
@@ -71,7 +73,15 @@ static int events(struct prov_write *w, struct prov_record *r, unsigned char *wa
 	return 0;
 }
 
-/* Values of the attributes that the connectors which want an event list. */
+/* What a rule of segregation of duties says. No connector gets a policy's record. */
+static bool is_rule(struct prov_write *w, const struct prov_type *type)
+{
+	AttributeDescription *ad = strcmp(w->what, "policy") == 0 ? prov_type_ad(type) : NULL;
+
+	return ad && (ad == prov_ad.conflict || ad == prov_ad.sodRole || ad == prov_ad.sodLimit);
+}
+
+/* Values of the attributes that the connectors which want an event list, and of rules. */
 static int values(struct prov_write *w, struct prov_record *r, const unsigned char *wanted)
 {
 	const struct prov_entry *e = w->pafter.ndn.len ? &w->pafter
@@ -86,7 +96,7 @@ static int values(struct prov_write *w, struct prov_record *r, const unsigned ch
 	if (!v)
 		return PROV_ENOMEM;
 	for (size_t a = 0; a < e->n; a++) {
-		bool listed = false;
+		bool listed = is_rule(w, e->attr[a].type);
 		for (size_t i = 0; i < n && !listed; i++)
 			for (size_t j = 0; wanted[i] && j < c[i]->nattr && !listed; j++)
 				listed = prov_type_is(e->attr[a].type, c[i]->attr[j]);

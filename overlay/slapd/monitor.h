@@ -18,7 +18,7 @@ struct prov_figures {
 	uint64_t relayed;     /* capture rows that are */
 	uint64_t policy_generation;
 	char policy_error[256]; /* empty: the policy is in force */
-	char info[256];         /* empty: nothing to tell */
+	char info[512];         /* empty: nothing to tell */
 };
 
 /* Sets pi->monitor. 0 when there is no back-monitor, too. Nonzero: logged. */

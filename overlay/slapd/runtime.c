@@ -5,6 +5,8 @@
  * Open means that pi->snapshot is there. In slapd's tools nothing is opened: they
  * write below every overlay, and accounts they add wait for `provctl adopt`.
  */
+#include <inttypes.h>
+
 #include "background.h"
 #include "capture.h"
 #include "clock.h"
@@ -217,6 +219,17 @@ int prov_runtime_memberof_changed(struct prov_instance *pi, char *msg, size_t le
 	return 0;
 }
 
+static void tell_refused(const struct prov_background_figures *f, char *out, size_t len)
+{
+	struct prov_error text;
+
+	prov_error_set(&text, PROV_EREFUSED,
+		"%" PRIu64 " times since the start an account did not get all that it was due (see "
+		"the log), the last: %s",
+		f->refused, f->refusal.text);
+	snprintf(out, len, "%s", text.text);
+}
+
 void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 {
 	struct prov_background_figures f;
@@ -238,5 +251,7 @@ void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 	prov_relay_error(pi, out->info, sizeof(out->info));
 	if (!out->info[0] && f.total && f.done < f.total)
 		snprintf(out->info, sizeof(out->info), "%.200s", f.what);
+	if (!out->info[0] && f.refused)
+		tell_refused(&f, out->info, sizeof(out->info));
 	prov_snapshot_put(&s);
 }

@@ -52,6 +52,29 @@ void prov_write_close(struct prov_write *w)
 	prov_arena_dispose(&w->arena);
 }
 
+int prov_write_new_dn(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct berval pdn, pndn, dn = BER_BVNULL, ndn = BER_BVNULL;
+
+	if (op->orr_newSup) {
+		pdn = *op->orr_newSup;
+		pndn = *op->orr_nnewSup;
+	} else {
+		dnParent(&w->before->e_name, &pdn);
+		dnParent(&w->before->e_nname, &pndn);
+	}
+	build_new_dn(&dn, &pdn, &op->orr_newrdn, NULL);
+	build_new_dn(&ndn, &pndn, &op->orr_nnewrdn, NULL);
+	w->new_dn.bv_val = prov_arena_strndup(&w->arena, dn.bv_val, dn.bv_len);
+	w->new_dn.bv_len = dn.bv_len;
+	w->new_ndn.bv_val = prov_arena_strndup(&w->arena, ndn.bv_val, ndn.bv_len);
+	w->new_ndn.bv_len = ndn.bv_len;
+	ch_free(dn.bv_val);
+	ch_free(ndn.bv_val);
+	return w->new_dn.bv_val && w->new_ndn.bv_val ? LDAP_SUCCESS : LDAP_OTHER;
+}
+
 /* The new policy does not come into force. While the writer lock is held: nobody else may see it. */
 static void restore_policy(struct prov_write *w)
 {
@@ -125,6 +148,17 @@ static int ldap_code(int prov_rc)
 	}
 }
 
+/* The write goes through, but somebody ought to know. */
+static void tell_withheld(struct prov_write *w, const struct berval *dn)
+{
+	for (size_t i = 0; !w->op->o_noop && i < w->plan.withheld.n; i++)
+		Debug(LDAP_DEBUG_ANY,
+			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%.*s\" reason=\"%.*s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, dn->bv_val,
+			(int)w->plan.withheld.val[i].len, w->plan.withheld.val[i].data,
+			(int)w->plan.withheld_why.len, w->plan.withheld_why.data);
+}
+
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 {
 	if (!w->policy) {
@@ -149,8 +183,10 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 		.actor = w->stamp.actor.authz,
 		.now = w->stamp.secs };
 	int rc = prov_evaluate(w->policy, &req, &services, &w->arena, &w->plan, &w->err);
-	if (rc == 0)
+	if (rc == 0) {
 		w->evaluated = w->planned = true;
+		tell_withheld(w, &self->e_name);
+	}
 	return ldap_code(rc);
 }
 

@@ -79,6 +79,9 @@ int prov_write_breaker(struct prov_write *w);
 /* Who may not write is refused by the backend, in its own words, before any policy shows. */
 int prov_write_no_access(struct prov_write *w);
 
+/* Of a modrdn, when w->before is there: fill w->new_dn and w->new_ndn. */
+int prov_write_new_dn(struct prov_write *w);
+
 /* The account's DN or uid changes: its memberships follow, but those that the plan takes away. */
 int prov_write_follow_names(struct prov_write *w, const struct prov_membership *m, size_t n,
 	struct berval new_dn, struct berval old_uid, struct berval new_uid);

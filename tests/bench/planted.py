@@ -33,8 +33,11 @@ PEOPLE, GROUPS, POLICY = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}", f"ou=prov
 NOBODY = f"cn=nobody,{SUFFIX}"
 DAY = 86400
 KINDS = ["orphan", "left", "disputed", "rest_grant", "rest_member", "dormant", "never", "unexplained", "drift_group",
-         "drift_value", "twin_mail", "twin_birth", "stale", "expired", "number", "incomplete", "no_manager", "told"]
-NEAR = ["suspended_left", "keyless", "rest_default", "fresh", "late_login", "given", "recent_stale", "soon", "gone_row"]
+         "drift_value", "twin_mail", "twin_birth", "stale", "expired", "number", "incomplete", "no_manager", "sod_pair", "sod_set",
+         "told"]
+TRIO = ("clerk", "till", "audit")  # of these one may have two
+NEAR = ["suspended_left", "keyless", "rest_default", "fresh", "late_login", "given", "recent_stale", "soon", "sod_near", "sod_left",
+        "gone_row"]
 
 
 def stamp(at):
@@ -94,9 +97,23 @@ class Planted:
             yield role_dn(f"d{d}"), [("objectClass", "provRole"), ("cn", f"d{d}"), ("provAssignFilter", f"(departmentNumber=d{d})"),
                                      ("provGroup", group_dn(f"d{d}")), ("provTemplate", f"add description: in d{d}")]
 
+        # rules that are younger than what they forbid
+        for r in ("pay", "order", *TRIO):
+            yield role_dn(r), [("objectClass", "provRole"), ("cn", r), ("provEntitlement", r)] + (
+                [("provConflict", role_dn("order"))] if r == "pay" else [])
+        yield role_dn("trio"), [("objectClass", "provSodSet"), ("cn", "trio"), ("provSodLimit", "2"),
+                                *(("provSodRole", role_dn(r)) for r in TRIO)]
+
     def grant(self, kind, d, what):
         return f"{kind}$new${stamp(self.now - 300 * DAY)}$01900000-0000-7000-8000-000000000000${role_dn(f'd{d}')}$" + (
             "" if kind == "group" else "00000000") + f"${what}"
+
+    def hold(self, a, *roles):
+        a["provAssignedRole"] = [role_dn(r) for r in roles]
+        a["provEffectiveRole"] += a["provAssignedRole"]
+        for n, r in enumerate(roles):
+            a["provGrant"].append(f"entitlement$new${stamp(self.now - (200 - n) * DAY)}$01900000-0000-7000-8000-000000000000$"
+                                  f"{role_dn(r)}$${r}")
 
     def person(self, i, rng):
         kind, uid, d = self.kind.get(i), self.uid(i), i % self.departments
@@ -257,6 +274,29 @@ class Planted:
         self.want("DANGLING_REFERENCE", self.dn(i), person_dn(f"ghost{i}"))
         return True
 
+    def do_sod_pair(self, i, a, d):
+        self.hold(a, "pay", "order")
+        self.want("SOD_VIOLATION", self.dn(i), f"{role_dn('order')} + {role_dn('pay')}")
+        return True
+
+    def do_sod_set(self, i, a, d):
+        self.hold(a, *TRIO)
+        self.want("SOD_VIOLATION", self.dn(i), role_dn("trio"))
+        return True
+
+    def do_sod_near(self, i, a, d):
+        self.hold(a, "pay", "clerk", "till")
+        return True
+
+    def do_sod_left(self, i, a, d):
+        """A leaver; what is left to him is one finding, not two."""
+        self.leave(a)
+        a["provEffectiveRole"], a["provGrant"] = [], []
+        self.hold(a, "pay", "order")
+        del a["provAssignedRole"]
+        self.want("LEAVER_LEFTOVER", self.dn(i))
+        return False
+
     def do_told(self, i, a, d):
         a["title"] = ["Told"]
         return True
@@ -326,7 +366,7 @@ class Planted:
         with open(os.path.join(where, "passwd"), "w") as out:
             out.write("root:x:0:0:root:/root:/bin/sh\n")
             for i in range(0, self.n, 10):
-                if self.kind.get(i) not in ("rest_grant", "rest_member", "rest_default", "gone_row", "told") and i not in self.busy:
+                if self.kind.get(i) not in ("rest_grant", "rest_member", "rest_default", "sod_left", "gone_row", "told") and i not in self.busy:
                     out.write(f"{self.uid(i)}:x:{10000 + i}:100::/:/bin/sh\n")
             for n in range(self.k):
                 out.write(f"ghost{n}:x:{5000 + n}:100::/:/bin/sh\n")

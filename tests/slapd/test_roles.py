@@ -88,15 +88,9 @@ def test_a_bad_status_is_refused(slapd):
     refuses(slapd, "provStatus", provStatus="maybe")
 
 
-@pytest.mark.parametrize("attr, value", [("provMaxMembers", "3"), ("provConflict", f"cn=x,{ROLES}"),
-                                         ("provPrerequisite", f"cn=x,{ROLES}")])
+@pytest.mark.parametrize("attr, value", [("provMaxMembers", "3"), ("provPrerequisite", f"cn=x,{ROLES}")])
 def test_what_is_for_later_is_refused_and_says_so(slapd, attr, value):
     refuses(slapd, attr, "not supported yet", **{attr: value})
-
-
-def test_a_sod_set_is_refused_for_now(slapd):
-    with refused(ldap.CONSTRAINT_VIOLATION, "cn=pay", "not supported yet"):
-        slapd.admin.add(f"cn=pay,{ROLES}", {"objectClass": "provSodSet", "cn": "pay", "provSodLimit": "1"})
 
 
 def test_enforced_values_that_must_clash_are_refused_when_written(slapd):

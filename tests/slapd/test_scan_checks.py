@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -416,3 +417,74 @@ def test_progress_is_told_to_a_terminal_only(s):
     subprocess.run(["script", "-qec", f"{__import__('harness').PROVCTL} -H {s.ldapi} scan", str(out)], check=True,
                    stdin=subprocess.DEVNULL, capture_output=True, env=s.env, timeout=60)
     assert "0 findings" in out.read_text()
+
+
+# -- segregation of duties ---------------------------------------------------------------------------
+
+def held_together(s, *roles, wait=1.1, **more):
+    """eve holds them, one after the other, before the rule comes."""
+    for n, r in enumerate(roles):
+        s.role(r, provEntitlement=r, **more.get(r, {}))
+        if n == 0:
+            s.account("eve", provAssignedRole=s.role_dn(r))
+        elif "provAssignFilter" not in more.get(r, {}):
+            time.sleep(wait)
+            s.admin.modify(s.person_dn("eve"), add={"provAssignedRole": s.role_dn(r)})
+    wait_until(lambda: s.roles_of("eve") == sorted(roles))
+
+
+def rule(s, cn, *roles, limit=None):
+    s.admin.add(s.role_dn(cn), {"objectClass": "provSodSet", "cn": cn, "provSodRole": [s.role_dn(r) for r in roles],
+                                "provSodLimit": limit})
+
+
+def test_roles_in_conflict_are_found_and_the_later_one_can_be_taken_away(s):
+    held_together(s, "pay", "order")
+    s.account("sue", provAssignedRole=s.role_dn("pay"))
+    for a, b in (("order", "pay"), ("pay", "order")):  # said by both: one finding
+        s.admin.modify(s.role_dn(a), add={"provConflict": s.role_dn(b)})
+    [f] = scan(s, check=1)
+    assert (f["id"], f["severity"], f["dn"]) == ("SOD_VIOLATION", "high", s.person_dn("eve"))
+    assert f["related"] == f"{s.role_dn('order')} + {s.role_dn('pay')}"
+    assert "in conflict since 20" in f["text"] and f"{s.role_dn('pay')} (assigned)" in f["text"]
+    assert f["since"] > s.person("eve").one("createTimestamp")[:4]
+    ldapmodify(s, s.provctl("scan", "--ldif", check=1).stdout)
+    assert s.roles_of("eve") == ["pay"] and scan(s, check=0) == []
+
+
+@pytest.mark.parametrize("limit, wrong", [(None, True), (2, True), (3, False)])
+def test_a_set_with_too_many_is_found(s, limit, wrong):
+    for r in "abcd":
+        s.role(r)
+    s.account("eve", provAssignedRole=[s.role_dn(r) for r in "abc"])
+    rule(s, "few", *"abcd", limit=limit)
+    found = scan(s, check=1 if wrong else 0)
+    assert [(f["id"], f["related"]) for f in found] == ([("SOD_VIOLATION", s.role_dn("few"))] if wrong else [])
+    if wrong:
+        assert f"3 roles of a set that allows {limit or 1}" in found[0]["text"]
+        out = s.provctl("scan", "--ldif", check=1).stdout
+        assert "changetype" not in out and "SOD_VIOLATION" in out, "nobody knows which came last"
+
+
+@pytest.mark.parametrize("how", ["filter", "timed", "service"])
+def test_which_role_goes_is_a_persons_to_say_where_it_is_not_plain(s, how):
+    more = {"order": {"provAssignFilter": "(uid=eve)"}} if how == "filter" else {}
+    held_together(s, "pay", "order", **more)
+    if how == "timed":
+        s.set("eve", provTimedRole=f"- 20400101000000Z {s.role_dn('order')}")
+    if how == "service":
+        s.set("eve", provType="service", manager=s.person_dn("ada"))
+    rule(s, "two", "pay", "order")
+    [f] = scan(s, check=1)
+    assert f["id"] == "SOD_VIOLATION"
+    if how == "filter":
+        assert "(by a filter or another role)" in f["text"]
+    assert "changetype" not in s.provctl("scan", "--ldif", check=1).stdout
+
+
+def test_a_leaver_or_one_whose_role_has_ended_breaks_no_rule(s):
+    held_together(s, "pay", "order")
+    rule(s, "two", "pay", "order")
+    s.admin.modify(s.role_dn("order"), replace={"provStatus": "retired"})
+    wait_until(lambda: s.roles_of("eve") == ["pay"])
+    assert scan(s, check=0) == []

@@ -135,7 +135,6 @@ static void what_a_role_entry_may_not_say_is_refused(void **state)
 		{ "provTemplate: give mail: x", "provTemplate" },
 		{ "provTemplate: add userPassword: x", "secret" },
 		{ "provStatus: maybe", "provStatus" },
-		{ "provConflict: cn=x", "provConflict" },
 		{ "provPrerequisite: cn=x", "provPrerequisite" },
 		{ "provMaxMembers: 3", "provMaxMembers" },
 	};
@@ -147,12 +146,6 @@ static void what_a_role_entry_may_not_say_is_refused(void **state)
 		assert_non_null(strstr(w->err.text, "cn=bad"));
 		assert_non_null(strstr(w->err.text, bad[i][1]));
 	}
-	assert_int_equal(prov_policy_add(w->policy,
-				 FAKE_ENTRY(&w->arena, "cn=set", "objectClass: provSodSet",
-					 "cn: set"),
-				 &w->err),
-		PROV_EINVAL);
-	assert_non_null(strstr(w->err.text, "cn=set"));
 }
 
 static void what_does_not_fit_together_is_refused(void **state)

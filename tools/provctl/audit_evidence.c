@@ -1,10 +1,11 @@
 /*
  * audit_evidence.c - provctl audit evidence --since --until --out DIR: joiners, movers, leavers
- * of a period and what became of the leavers' access elsewhere, and its access reviews
- * (evidence_reviews.c), from the trail alone.
+ * of a period and what became of the leavers' access elsewhere, its access reviews
+ * (evidence_reviews.c) and roles that were held against a rule (evidence_sod.c), from the trail
+ * alone.
  *
- * One walk. What deliveries had to say may come after the period: they are read to the end of
- * the trail, and the pack says where that was.
+ * One walk, after those of evidence_sod.c. What deliveries had to say may come after the period:
+ * they are read to the end of the trail, and the pack says where that was.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "audit.h"
 #include "evidence.h"
 #include "evidence_reviews.h"
+#include "evidence_sod.h"
 #include "grow.h"
 #include "jsonout.h"
 #include "report.h"
@@ -40,6 +42,7 @@ struct leaver {
 struct evidence {
 	struct audit_trail *t;
 	struct evidence_out *out;
+	struct evidence_sod *sod;
 	int64_t since, until; /* us, both inclusive */
 	struct leaver *leaver;
 	size_t nleaver, leaver_room;
@@ -248,7 +251,8 @@ static int see_record(struct evidence *e, uint64_t seq, json_t *r)
 		rc = see_account(e, seq, usec, r);
 	if (!rc && in && !delivery)
 		rc = evidence_reviews_see(&e->reviews, e->out, seq, r);
-	if (!rc && (in || (delivery && e->nrev)))
+	bool named = evidence_sod_names(e->sod, seq);
+	if (!rc && (in || named || (delivery && e->nrev)))
 		rc = put_record(e, seq, r);
 	return rc;
 }
@@ -506,10 +510,6 @@ static int notes(struct evidence *e, bool *broken, struct prov_error *err)
 			"trail.",
 			(unsigned long long)e->last);
 	if (!rc)
-		rc = note(e, false,
-			"Separation of duties: this version does not check sets of roles that exclude "
-			"each other, so there is nothing to report.");
-	if (!rc)
 		rc = evidence_reviews_notes(&e->reviews, e->out);
 	if (!rc && evidence_out_count(e->out, EVIDENCE_DOUBTS))
 		rc = note(e, true,
@@ -526,6 +526,7 @@ static void dispose(struct evidence *e)
 	free(e->rev);
 	prov_strmap_free(&e->events);
 	evidence_reviews_dispose(&e->reviews);
+	evidence_sod_free(&e->sod);
 	evidence_out_free(&e->out);
 }
 
@@ -555,11 +556,15 @@ static int collect(struct evidence *e, bool *broken, const char *title, struct p
 	if (!rc)
 		rc = prov_strmap_new(&e->events);
 	if (!rc)
+		rc = evidence_sod_read(e->t->txn, e->since, e->until, &e->sod, err);
+	if (!rc)
 		rc = prov_trail_walk(e->t->txn, 1, see_text, e, err);
 	if (!rc)
 		rc = put_leavers(e, &times);
 	if (!rc)
 		rc = figures(e, &times);
+	if (!rc)
+		rc = evidence_sod_put(e->sod, e->out);
 	if (!rc)
 		rc = notes(e, broken, err);
 	if (!rc)

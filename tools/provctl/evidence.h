@@ -21,6 +21,7 @@ enum evidence_section {
 	EVIDENCE_POLICY,
 	EVIDENCE_REVIEWS, /* decisions of access reviews */
 	EVIDENCE_ADMIN,   /* what admins dropped, and what could not be delivered */
+	EVIDENCE_SOD,     /* roles held against a rule (evidence_sod.c) */
 	EVIDENCE_DOUBTS,
 	EVIDENCE_NSECTION
 };

@@ -38,6 +38,10 @@ static const struct {
 		"None was dropped, none is unproven.", 9,
 		{ "record", "time", "outcome", "connector", "event", "dn", "by", "reason",
 			"note" } },
+	[EVIDENCE_SOD] = { "sod.csv", "Segregation of duties",
+		"No account is known to have held roles against a rule.", 10,
+		{ "record", "time", "what", "dn", "uid", "rule", "roles", "by", "reason",
+			"ended" } },
 	[EVIDENCE_DOUBTS] = { "doubts.csv", "What puts the trail itself in doubt", "Nothing.", 3,
 		{ "record", "time", "what" } },
 };
@@ -120,7 +124,7 @@ int evidence_out_open(const char *dir, struct evidence_out **out, struct prov_er
 static bool is_long(const char *column)
 {
 	static const char *const name[] = { "dn", "by", "reason", "access", "deliveries", "note",
-		"role" };
+		"role", "rule", "roles" };
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 		if (!strcmp(name[i], column))
 			return true;

@@ -112,6 +112,15 @@ static json_t *filters_json(struct explain *x, const struct explain_role *r, jso
 	return list;
 }
 
+/* Does anything give it, although it is not in force? */
+static bool is_due(struct explain *x, const struct explain_role *r)
+{
+	bool due = r->assigned;
+	for (size_t i = 0; i < r->nfilter && !due; i++)
+		due = explain_filter(x, r->filter[i]) == 1;
+	return due;
+}
+
 /* The role by itself or in another that includes it: what keeps it away. */
 static json_t *role_json(struct explain *x, const struct explain_role *r,
 	const struct explain_role *via)
@@ -133,6 +142,10 @@ static json_t *role_json(struct explain *x, const struct explain_role *r,
 			explain_tell(why, "the account is %s", x->state);
 			explain_tell(todo, "set provState to active");
 		}
+		if (active && !over(x) && is_due(x, r))
+			explain_tell(why,
+				"it is due: a rule of segregation of duties (provConflict, provSodSet) "
+				"may withhold it, see provctl adopt and the server's log");
 		json_object_set_new(o, "filters", filters_json(x, r, todo));
 		if (!r->nfilter)
 			explain_tell(why, "the role has no assign filter");

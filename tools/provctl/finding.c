@@ -26,6 +26,8 @@ static const struct finding_about about[FINDING_CHECKS] = {
 		"an account in a connected system that nobody here owns" },
 	[FINDING_OWNERLESS] = { "OWNERLESS", FINDING_HIGH, 50,
 		"a service, shared or admin account without a live owner" },
+	[FINDING_SOD_VIOLATION] = { "SOD_VIOLATION", FINDING_HIGH, 60,
+		"roles held together that must not be" },
 	[FINDING_DISPUTED] = { "DISPUTED", FINDING_MEDIUM, 30,
 		"more than one account may belong to a record" },
 	[FINDING_ID_COLLISION] = { "ID_COLLISION", FINDING_HIGH, 50,

@@ -31,6 +31,7 @@ enum finding_check {
 	FINDING_ID_COLLISION,   /* uidNumber, gidNumber, mail */
 	FINDING_INCOMPLETE,     /* lacks what the source must fill */
 	FINDING_ORPHAN_TARGET,  /* in a connected system, owned by nobody here */
+	FINDING_SOD_VIOLATION,  /* roles held together that must not be */
 	FINDING_CHECKS
 };
 

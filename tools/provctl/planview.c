@@ -98,6 +98,22 @@ static int bookkeeping(const char *attr)
 	return 0;
 }
 
+/* Roles that are due and that segregation of duties keeps away. */
+static void put_withheld(FILE *out, const json_t *plan)
+{
+	const json_t *w = json_object_get(plan, "withheld");
+	const char *why = json_string_value(json_object_get(w, "reason"));
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(w, "roles"), i, v)
+	{
+		if (json_string_value(v))
+			put_line(out, "! withheld    ", json_string_value(v));
+	}
+	if (why)
+		put_line(out, "!   because   ", why);
+}
+
 static void put_mod(FILE *out, const json_t *mod)
 {
 	const char *op = json_string_value(json_object_get(mod, "op"));
@@ -137,6 +153,7 @@ void planview_print(FILE *out, const json_t *plan)
 		put_line(out, "  state       ", text);
 	}
 	put_list(out, plan, "roles", "role");
+	put_withheld(out, plan);
 	put_list(out, plan, "groups", "group");
 	put_list(out, plan, "entitlements", "entitlement");
 	json_array_foreach(json_object_get(plan, "mods"), i, v)

@@ -167,6 +167,12 @@ struct scan {
 	struct scan_ids ids[SCAN_IDS];
 	struct scan_refs refs, owners, others;
 
+	size_t nsod, nsodroom;
+	struct scan_rule_sod *sod;      /* rules of segregation of duties (scan_sod.c) */
+	struct prov_hashindex sod_role; /* roles that they name */
+	size_t sod_room;
+	const struct berval **sod_mark; /* which the account at hand has */
+
 	struct prov_hashindex roles, alive; /* alive: entries that were asked for and are there */
 	struct prov_hashindex glass;
 	struct prov_hashindex groups;
@@ -317,6 +323,12 @@ void scan_rules_dispose(struct scan *s);
 /* scan_refs.c: settle references of the holders, whose DNs these are. */
 int scan_refs_settle(struct scan *s, const char *dn, bool ours, struct prov_error *err);
 int scan_owner_settle(struct scan *s, const char *dn, struct prov_error *err);
+
+/* scan_sod.c: a role's conflicts, or a provSodSet; dn: text. */
+int scan_sod_note(struct scan *s, uint32_t dn, LDAP *ld, LDAPMessage *m);
+/* *wrong: it breaks a rule, which report makes findings of. */
+int scan_sod_judge(struct scan *s, const struct scan_entry *e, bool report, bool *wrong);
+void scan_sod_dispose(struct scan *s);
 
 extern const char *const scan_member_attr[]; /* member, uniqueMember, memberUid, NULL */
 

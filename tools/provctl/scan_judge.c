@@ -231,6 +231,15 @@ static int check_leftover(struct judged *j)
 		grants == 1 ? "" : "s");
 }
 
+static int check_sod(struct judged *j)
+{
+	bool wrong = false;
+	int rc = scan_sod_judge(j->s, j->e, j->report, &wrong);
+	if (wrong)
+		j->bits |= 1u << FINDING_SOD_VIOLATION;
+	return rc;
+}
+
 static bool quickly_there(const struct judged *j, struct prov_val attr, struct prov_val value)
 {
 	const struct scan_attrs *t = &j->s->attrs;
@@ -361,6 +370,8 @@ int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool
 		rc = check_complete(&j);
 	if (!rc)
 		rc = check_leftover(&j);
+	if (!rc)
+		rc = check_sod(&j);
 	if (rc)
 		return scan_nomem(err);
 	rc = check_grants(&j, err);

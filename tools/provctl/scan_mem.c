@@ -197,6 +197,7 @@ void scan_dispose(struct scan *s)
 	free(s->member);
 	free(s->record);
 	scan_rules_dispose(s);
+	scan_sod_dispose(s);
 	free(s->keyless);
 	free(s->login_time);
 	free(s->target);

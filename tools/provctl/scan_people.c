@@ -26,8 +26,9 @@ static void note_template(struct scan *s, const struct berval *v)
 	}
 }
 
-static const char *const policy_attrs[] = { "provTemplate", "owner", "provInclude", "provGroup",
-	"provConflict", "provPrerequisite", "provApprover", "provSodRole", NULL };
+/* The first two are no references. */
+static const char *const policy_attrs[] = { "provTemplate", "provSodLimit", "owner", "provInclude",
+	"provGroup", "provConflict", "provPrerequisite", "provApprover", "provSodRole", NULL };
 
 static int see_policy(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
 {
@@ -42,7 +43,9 @@ static int see_policy(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *er
 	for (size_t i = 0; v && v[i]; i++)
 		note_template(s, v[i]);
 	ldap_value_free_len(v);
-	for (size_t k = 1; !rc && policy_attrs[k]; k++) {
+	if (!rc && scan_sod_note(s, holder, ld, m))
+		rc = scan_nomem(err);
+	for (size_t k = 2; !rc && policy_attrs[k]; k++) {
 		v = ldap_get_values_len(ld, m, policy_attrs[k]);
 		for (size_t i = 0; !rc && v && v[i]; i++)
 			if (scan_ref_add(&s->others, prov_hash_dn(v[i]->bv_val, v[i]->bv_len),
