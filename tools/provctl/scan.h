@@ -207,6 +207,12 @@ struct scan {
 	 * of the source's key */
 	struct prov_hashindex late[SCAN_IDS - SCAN_ID_TARGET + 1];
 
+	size_t nvalue, valueroom; /* to be settled with the batch at hand */
+	struct scan_value {
+		const struct scan_entry *e;
+		const struct berval *grant;
+	} * value;
+
 	int64_t progress_at; /* ms; negative: nobody looks */
 };
 
@@ -254,10 +260,12 @@ char *scan_ldif_state(const char *dn, const char *state);
 
 struct scan_ask {
 	const char *base, *filter; /* filter NULL: any */
-	int scope;
 	const char *const *attrs;
-	LDAPMessage *m; /* answer: NULL when there is no such entry; scan_asked_free() */
-	int id;         /* of the message */
+	const char *compare; /* not a search: has the entry this value of this attribute? */
+	struct prov_val value;
+	LDAPMessage *m; /* answer; scan_asked_free() */
+	int scope;
+	int id, code; /* of the message, of the answer */
 };
 /* For this entry, whatever it is. */
 static inline struct scan_ask scan_ask_entry(const char *dn, const char *const *attrs)
@@ -320,9 +328,25 @@ int scan_rules_join(struct scan *s);
 /* The columns that the rules look at, into column[*n] on. */
 void scan_rule_columns(const struct scan *s, const char **column, size_t *n);
 void scan_rules_dispose(struct scan *s);
-/* scan_refs.c: settle references of the holders, whose DNs these are. */
-int scan_refs_settle(struct scan *s, const char *dn, bool ours, struct prov_error *err);
-int scan_owner_settle(struct scan *s, const char *dn, struct prov_error *err);
+/* An account with suspicions that was asked for again. */
+struct scan_again {
+	uint32_t suspect; /* before */
+	bool there;
+	struct scan_entry e;
+};
+/*
+ * What takes a look at other entries, for many accounts at once; what they find stays only where
+ * the account is the same afterwards. scan_refs.c, scan_owners.c, scan_values.c.
+ */
+int scan_refs_settle(struct scan *s, const struct scan_again *a, size_t n, struct prov_error *err);
+int scan_owners_settle(struct scan *s, const struct scan_again *a, size_t n,
+	struct prov_error *err);
+/* A value that a grant gives and that is not there, it seems. The grant lives as long as the entry. */
+int scan_value_add(struct scan *s, const struct scan_entry *e, const struct berval *grant);
+int scan_values_settle(struct scan *s, struct prov_error *err);
+/* Is each of these as it was? same[i] says so, asked for where it is true already. */
+int scan_unchanged(struct scan *s, const struct scan_entry *const *e, bool *same, size_t n,
+	struct prov_error *err);
 
 /* scan_sod.c: a role's conflicts, or a provSodSet; dn: text. */
 int scan_sod_note(struct scan *s, uint32_t dn, LDAP *ld, LDAPMessage *m);

@@ -108,8 +108,10 @@ static int ask_groups(struct scan *s, struct look *l, size_t n, struct prov_erro
 		if (!l[i].wrong)
 			continue;
 		which[asks / 2] = i;
-		q[asks++] = (struct scan_ask){ l[i].group, l[i].filter, LDAP_SCOPE_BASE,
-			group_attrs, NULL, 0 };
+		q[asks++] = (struct scan_ask){ .base = l[i].group,
+			.filter = l[i].filter,
+			.scope = LDAP_SCOPE_BASE,
+			.attrs = group_attrs };
 		q[asks++] = scan_ask_entry(l[i].group, group_attrs);
 	}
 	int rc = scan_ask(s, q, asks, err);

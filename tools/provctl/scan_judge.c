@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "grant.h"
-#include "ldifout.h"
 #include "scan.h"
 #include "timefmt.h"
 
@@ -259,54 +258,13 @@ static bool quickly_there(const struct judged *j, struct prov_val attr, struct p
 	return false;
 }
 
-/* The server knows the attribute's own rule. *yes: it is there, or the account has changed. */
-static int really_there(struct judged *j, const char *attr, struct prov_val value, bool *yes,
-	struct prov_error *err)
+static bool lacks(const struct judged *j, const struct prov_grant *g)
 {
-	LDAP *ld = j->s->ctl->ld;
-	struct berval v = { value.len, (char *)value.data };
-	struct scan_ask q =
-		scan_ask_entry(j->e->dn.bv_val, (const char *const[]){ "entryCSN", NULL });
-	struct scan_entry now = { 0 };
-	int code = ldap_compare_ext_s(ld, j->e->dn.bv_val, attr, &v, NULL, NULL);
-	*yes = code == LDAP_COMPARE_TRUE || code == LDAP_NO_SUCH_OBJECT;
-	if (*yes)
-		return 0;
-	if (code != LDAP_COMPARE_FALSE && code != LDAP_NO_SUCH_ATTRIBUTE &&
-		code != LDAP_UNDEFINED_TYPE && code != LDAP_INVALID_SYNTAX)
-		return prov_ldap_error(ld, code, err, "compare %s", attr);
-	int rc = scan_ask(j->s, &q, 1, err);
-	*yes = rc || !scan_asked(j->s, &q, &now) || !scan_same_csn(j->e, &now);
-	scan_entry_dispose(&now);
-	scan_asked_free(&q, 1);
-	return rc;
-}
-
-static int check_value(struct judged *j, const struct prov_grant *g, struct prov_error *err)
-{
-	static const char *const fix = "add the value again, or take the role away";
 	struct prov_val attr, value;
-	char name[128], what[256], since[24];
-	bool yes = false;
-	if (!prov_grant_split(g->what, &attr, &value) || attr.len >= sizeof(name) ||
-		quickly_there(j, attr, value))
-		return 0;
-	j->bits |= 1u << FINDING_MISSING_GRANT;
-	snprintf(name, sizeof(name), "%.*s", (int)attr.len, attr.data);
-	snprintf(what, sizeof(what), "%.*s", (int)g->what.len, g->what.data);
-	int rc = j->report ? really_there(j, name, value, &yes, err) : 0;
-	if (rc || yes || !j->report)
-		return rc;
-	struct scan_say f = { FINDING_MISSING_GRANT, j->e->dn.bv_val, *j->uid ? j->uid : NULL, what,
-		fix, 0, prov_ldif_change(j->e->dn.bv_val, "add", name, value.data, value.len) };
-	prov_time_parse(g->since, &f.since);
-	return scan_say(j->s, &f, "%.*s gives %s%s, and it is not there", (int)g->role.len,
-		       g->role.data, what, scan_since(f.since, since))
-		? scan_nomem(err)
-		: 0;
+	return prov_grant_split(g->what, &attr, &value) && !quickly_there(j, attr, value);
 }
 
-static int check_grants(struct judged *j, struct prov_error *err)
+static int check_grants(struct judged *j)
 {
 	int rc = 0;
 	if (scan_left(j->e) || !scan_wants(j->s, FINDING_MISSING_GRANT))
@@ -314,11 +272,16 @@ static int check_grants(struct judged *j, struct prov_error *err)
 	for (BerVarray v = j->e->val[SCAN_A_GRANT]; !rc && v && v->bv_val; v++) {
 		struct prov_arena arena = PROV_ARENA_INIT;
 		struct prov_grant g;
+		bool there = true;
 		if (*v->bv_val != 'a' && strncmp(v->bv_val, "enf", 3) != 0)
 			continue; /* groups have their own pass */
 		if (!prov_grant_parse((struct prov_val){ v->bv_val, v->bv_len }, &arena, &g, NULL))
-			rc = check_value(j, &g, err);
+			there = !lacks(j, &g);
 		prov_arena_dispose(&arena);
+		if (there)
+			continue;
+		j->bits |= 1u << FINDING_MISSING_GRANT;
+		rc = j->report ? scan_value_add(j->s, j->e, v) : 0;
 	}
 	return rc;
 }
@@ -372,9 +335,8 @@ int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool
 		rc = check_leftover(&j);
 	if (!rc)
 		rc = check_sod(&j);
-	if (rc)
-		return scan_nomem(err);
-	rc = check_grants(&j, err);
+	if (!rc)
+		rc = check_grants(&j);
 	*suspect = j.bits;
-	return rc;
+	return rc ? scan_nomem(err) : 0;
 }

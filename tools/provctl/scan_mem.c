@@ -202,4 +202,5 @@ void scan_dispose(struct scan *s)
 	free(s->login_time);
 	free(s->target);
 	free(s->require);
+	free(s->value);
 }

@@ -120,8 +120,10 @@ static int make_ask(struct scan *s, const struct scan_suspect *x, struct scan_as
 		if (!safe || asprintf(filter, "(uid=%s)", safe) < 0)
 			*filter = NULL;
 		free(safe);
-		*q = (struct scan_ask){ s->ctl->server.suffix, *filter, LDAP_SCOPE_SUBTREE,
-			subject_attrs, NULL, 0 };
+		*q = (struct scan_ask){ .base = s->ctl->server.suffix,
+			.filter = *filter,
+			.scope = LDAP_SCOPE_SUBTREE,
+			.attrs = subject_attrs };
 		return *filter ? 0 : PROV_ENOMEM;
 	}
 	return *dn ? 0 : PROV_ENOMEM;

@@ -105,7 +105,10 @@ static int still_left(struct scan *s, struct late *x, bool *left, struct prov_er
 {
 	static const char *const attrs[] = { "provState", NULL };
 	char filter[64];
-	struct scan_ask q = { s->ctl->server.suffix, filter, LDAP_SCOPE_SUBTREE, attrs, NULL, 0 };
+	struct scan_ask q = { .base = s->ctl->server.suffix,
+		.filter = filter,
+		.scope = LDAP_SCOPE_SUBTREE,
+		.attrs = attrs };
 	struct scan_entry e = { 0 };
 	if (strlen(x->subject) != 36 || strspn(x->subject, "0123456789abcdefABCDEF-") != 36) {
 		*left = false;

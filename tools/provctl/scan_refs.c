@@ -1,5 +1,5 @@
 /*
- * scan_refs.c - entries that are referred to: there, or not; and owners who are gone.
+ * scan_refs.c - entries that are referred to: there, or not.
  *
  * Accounts, groups and roles are known by the time this runs. Anything else is asked for, once for
  * each distinct entry.
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "ldifout.h"
 #include "scan.h"
-#include "search.h"
 
 static bool known(const struct scan *s, uint64_t target)
 {
@@ -19,25 +19,200 @@ static bool known(const struct scan *s, uint64_t target)
 		prov_hashindex_find(&s->alive, target) != SCAN_NONE;
 }
 
+/*
+ * What may refer to another entry: of every entry, and of roles and sets. Both are decoded with the
+ * numbers of enum scan_attr, those of roles after them.
+ */
+static const size_t ref_attr[] = { SCAN_A_MANAGER, SCAN_A_OWNER, SCAN_A_SEEALSO, SCAN_A_ASSIGNED,
+	SCAN_A_TIMED, SCAN_A_FIXED, SCAN_A_FIXED + 1, SCAN_A_FIXED + 2, SCAN_A_FIXED + 3,
+	SCAN_A_FIXED + 4, SCAN_A_FIXED + 5 };
+static const char *const role_attr[] = { "provInclude", "provGroup", "provConflict",
+	"provPrerequisite", "provApprover", "provSodRole" };
+enum {
+	REFS = sizeof(ref_attr) / sizeof(ref_attr[0]),
+	ROLE_REFS = sizeof(role_attr) / sizeof(role_attr[0])
+};
+
+struct holder {
+	const struct scan_entry *e;
+	bool ours; /* an account or a group; else a role or a set */
+	size_t refs;
+};
+
+struct ref {
+	const struct holder *holder;
+	size_t attr; /* number of the entry's */
+	const char *value;
+};
+struct refs {
+	size_t n, room;
+	struct ref *item;
+};
+
+static const char *attr_name(const struct scan *s, size_t attr)
+{
+	return attr < SCAN_A_FIXED ? s->attrs.name[attr] : role_attr[attr - SCAN_A_FIXED];
+}
+
+static const char *target_of(size_t attr, const char *value)
+{
+	if (attr != SCAN_A_TIMED)
+		return value;
+	for (int i = 0; i < 2; i++) { /* from, until, DN */
+		value += strcspn(value, " ");
+		value += strspn(value, " ");
+	}
+	return value;
+}
+
+/* The empty DN is nobody's. */
+static int collect(const struct scan *s, const struct holder *h, struct refs *r)
+{
+	for (size_t k = 0; k < h->refs; k++)
+		for (BerVarray v = h->e->val[ref_attr[k]]; v && v->bv_val; v++) {
+			const char *dn = target_of(ref_attr[k], v->bv_val);
+			if (!*dn || known(s, prov_hash_dn(dn, strlen(dn))))
+				continue;
+			if (prov_grow(&r->item, r->n, &r->room, sizeof(*r->item)))
+				return PROV_ENOMEM;
+			r->item[r->n++] = (struct ref){ h, ref_attr[k], v->bv_val };
+		}
+	return 0;
+}
+
+/* Keeps those that are not there. */
+static int look_for(struct scan *s, struct refs *r, struct prov_error *err)
+{
+	static const char *const none[] = { LDAP_NO_ATTRS, NULL };
+	struct scan_ask *q = calloc(r->n, sizeof(*q));
+	size_t asks = r->n, gone = 0;
+	if (!q)
+		return scan_nomem(err);
+	for (size_t i = 0; i < asks; i++)
+		q[i] = scan_ask_entry(target_of(r->item[i].attr, r->item[i].value), none);
+	int rc = scan_ask(s, q, asks, err);
+	for (size_t i = 0; !rc && i < asks; i++) {
+		uint32_t n;
+		if (!ldap_first_entry(s->ctl->ld, q[i].m))
+			r->item[gone++] = r->item[i];
+		else if (prov_hashindex_add(&s->alive, prov_hash_dn(q[i].base, strlen(q[i].base)),
+				 &n, NULL))
+			rc = scan_nomem(err);
+	}
+	r->n = gone;
+	scan_asked_free(q, asks);
+	free(q);
+	return rc;
+}
+
+static int say_dangling(struct scan *s, const struct ref *r)
+{
+	const struct scan_entry *e = r->holder->e;
+	const struct berval *uid = scan_first(e, SCAN_A_UID);
+	const char *name = attr_name(s, r->attr), *target = target_of(r->attr, r->value);
+	struct scan_say f = { FINDING_DANGLING_REFERENCE, e->dn.bv_val, uid ? uid->bv_val : NULL,
+		target,
+		r->holder->ours ? "take the value away, or name somebody who is here"
+				: "correct the role: whoever holds it is concerned",
+		0,
+		r->holder->ours
+			? prov_ldif_change(e->dn.bv_val, "delete", name, r->value, strlen(r->value))
+			: NULL };
+	return scan_say(s, &f, "%s names %s, which is not there", name, target);
+}
+
+/* Of holders that are as they were when their references were looked at. */
+static int say_all(struct scan *s, const struct holder *h, size_t n, const struct refs *r,
+	struct prov_error *err)
+{
+	const struct scan_entry **e = calloc(n, sizeof(*e));
+	bool *same = calloc(n, sizeof(*same));
+	int rc = e && same ? 0 : scan_nomem(err);
+	for (size_t i = 0; !rc && i < n; i++)
+		e[i] = h[i].e;
+	for (size_t i = 0; !rc && i < r->n; i++)
+		same[r->item[i].holder - h] = true;
+	if (!rc)
+		rc = scan_unchanged(s, e, same, n, err);
+	for (size_t i = 0; !rc && i < r->n; i++)
+		if (same[r->item[i].holder - h] && say_dangling(s, &r->item[i]))
+			rc = scan_nomem(err);
+	free(same);
+	free(e);
+	return rc;
+}
+
+static int settle(struct scan *s, const struct holder *h, size_t n, struct prov_error *err)
+{
+	struct refs r = { 0 };
+	int rc = 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = collect(s, &h[i], &r) ? scan_nomem(err) : 0;
+	if (!rc && r.n)
+		rc = look_for(s, &r, err);
+	if (!rc && r.n)
+		rc = say_all(s, h, n, &r, err);
+	free(r.item);
+	return rc;
+}
+
+int scan_refs_settle(struct scan *s, const struct scan_again *a, size_t n, struct prov_error *err)
+{
+	struct holder h[SCAN_WINDOW];
+	size_t holders = 0;
+	for (size_t i = 0; i < n; i++)
+		if (a[i].there && a[i].suspect >> FINDING_DANGLING_REFERENCE & 1)
+			h[holders++] = (struct holder){ &a[i].e, true, REFS - ROLE_REFS };
+	return holders ? settle(s, h, holders, err) : 0;
+}
+
+/* Roles, sets and groups, asked for again: texts of them. */
+static int settle_window(struct scan *s, const uint32_t *text, size_t n, struct prov_error *err)
+{
+	struct scan_attrs attrs = { 0 };
+	struct scan_ask q[SCAN_WINDOW];
+	struct scan_entry e[SCAN_WINDOW] = { 0 };
+	struct holder h[SCAN_WINDOW];
+	size_t holders = 0;
+	for (; attrs.n < SCAN_A_FIXED + ROLE_REFS; attrs.n++)
+		attrs.name[attrs.n] = attr_name(s, attrs.n);
+	for (size_t i = 0; i < n; i++)
+		q[i] = scan_ask_entry(s->text + text[i], attrs.name);
+	int rc = scan_ask(s, q, n, err);
+	for (size_t i = 0; !rc && i < n; i++) {
+		LDAPMessage *m = ldap_first_entry(s->ctl->ld, q[i].m);
+		uint64_t self = prov_hash_dn(q[i].base, strlen(q[i].base));
+		if (!m)
+			continue;
+		rc = scan_entry_decode(&attrs, s->ctl->ld, m, &e[i], err);
+		h[holders++] = (struct holder){ &e[i],
+			prov_hashindex_find(&s->roles, self) == SCAN_NONE, REFS };
+	}
+	if (!rc)
+		rc = settle(s, h, holders, err);
+	for (size_t i = 0; i < n; i++)
+		scan_entry_dispose(&e[i]);
+	scan_asked_free(q, n);
+	return rc;
+}
+
 /* Holders follow each other: one look at each. */
 static int settle_others(struct scan *s, struct prov_error *err)
 {
-	uint32_t last = 0;
+	uint32_t some[SCAN_WINDOW], last = 0;
+	size_t n = 0;
 	int rc = 0;
 	for (size_t i = 0; !rc && i < s->others.n; i++) {
 		const struct scan_ref *r = &s->others.item[i];
 		if (r->holder == last || known(s, r->target))
 			continue;
-		last = r->holder;
-		char *dn = strdup(s->text + last);
-		if (!dn)
-			return scan_nomem(err);
-		uint64_t self = prov_hash_dn(dn, strlen(dn));
-		rc = scan_refs_settle(s, dn, prov_hashindex_find(&s->roles, self) == SCAN_NONE,
-			err);
-		free(dn);
+		some[n++] = last = r->holder;
+		if (n == SCAN_WINDOW) {
+			rc = settle_window(s, some, n, err);
+			n = 0;
+		}
 	}
-	return rc;
+	return rc || !n ? rc : settle_window(s, some, n, err);
 }
 
 int scan_refs(struct scan *s, struct prov_error *err)
@@ -58,153 +233,4 @@ int scan_refs(struct scan *s, struct prov_error *err)
 			s->account[holder].suspect |= 1u << FINDING_OWNERLESS;
 	}
 	return scan_wants(s, FINDING_DANGLING_REFERENCE) ? settle_others(s, err) : 0;
-}
-
-static const char *const ref_attrs[] = { "manager", "owner", "seeAlso", "provAssignedRole",
-	"provTimedRole", "provInclude", "provGroup", "provConflict", "provPrerequisite",
-	"provApprover", "provSodRole", "entryCSN", "uid", NULL };
-enum { REFS = 11 };
-
-static const char *target_of(size_t attr, const char *value)
-{
-	if (attr != 4)
-		return value;
-	for (int i = 0; i < 2; i++) { /* from, until, DN */
-		value += strcspn(value, " ");
-		value += strspn(value, " ");
-	}
-	return value;
-}
-
-static int is_there(struct scan *s, const char *dn, bool *yes, struct prov_error *err)
-{
-	static const char *const none[] = { LDAP_NO_ATTRS, NULL };
-	struct scan_ask q = scan_ask_entry(dn, none);
-	uint64_t hash = prov_hash_dn(dn, strlen(dn));
-	uint32_t n;
-	*yes = !*dn || known(s, hash); /* the empty DN is nobody's */
-	if (*yes)
-		return 0;
-	int rc = scan_ask(s, &q, 1, err);
-	*yes = !rc && ldap_first_entry(s->ctl->ld, q.m);
-	scan_asked_free(&q, 1);
-	if (*yes && prov_hashindex_add(&s->alive, hash, &n, NULL))
-		rc = scan_nomem(err);
-	return rc;
-}
-
-/* Is the holder as it was when its references were looked at? */
-static int unchanged(struct scan *s, const char *dn, const struct berval *csn, bool *yes,
-	struct prov_error *err)
-{
-	struct scan_ask q = scan_ask_entry(dn, (const char *const[]){ "entryCSN", NULL });
-	int rc = scan_ask(s, &q, 1, err);
-	LDAPMessage *m = rc ? NULL : ldap_first_entry(s->ctl->ld, q.m);
-	struct berval **v = m ? ldap_get_values_len(s->ctl->ld, m, "entryCSN") : NULL;
-	*yes = csn && v && v[0] && v[0]->bv_len == csn->bv_len &&
-		!memcmp(v[0]->bv_val, csn->bv_val, csn->bv_len);
-	ldap_value_free_len(v);
-	scan_asked_free(&q, 1);
-	return rc;
-}
-
-static int say_dangling(struct scan *s, const char *dn, const char *uid, bool ours, size_t attr,
-	const char *value)
-{
-	struct scan_say f = { FINDING_DANGLING_REFERENCE, dn, uid, target_of(attr, value),
-		ours ? "take the value away, or name somebody who is here"
-		     : "correct the role: whoever holds it is concerned",
-		0,
-		ours ? prov_ldif_change(dn, "delete", ref_attrs[attr], value, strlen(value))
-		     : NULL };
-	return scan_say(s, &f, "%s names %s, which is not there", ref_attrs[attr],
-		target_of(attr, value));
-}
-
-static int settle_values(struct scan *s, const char *dn, bool ours, LDAPMessage *m,
-	struct prov_error *err)
-{
-	LDAP *ld = s->ctl->ld;
-	struct berval **csn = ldap_get_values_len(ld, m, "entryCSN");
-	char *uid = prov_ldap_first(ld, m, "uid");
-	int rc = 0;
-	for (size_t k = 0; !rc && k < REFS; k++) {
-		struct berval **v = ldap_get_values_len(ld, m, ref_attrs[k]);
-		for (size_t i = 0; !rc && v && v[i]; i++) {
-			bool there = false, same = false;
-			rc = is_there(s, target_of(k, v[i]->bv_val), &there, err);
-			if (!rc && !there)
-				rc = unchanged(s, dn, csn ? csn[0] : NULL, &same, err);
-			if (!rc && same && say_dangling(s, dn, uid, ours, k, v[i]->bv_val))
-				rc = scan_nomem(err);
-		}
-		ldap_value_free_len(v);
-	}
-	free(uid);
-	ldap_value_free_len(csn);
-	return rc;
-}
-
-int scan_refs_settle(struct scan *s, const char *dn, bool ours, struct prov_error *err)
-{
-	struct scan_ask q = scan_ask_entry(dn, ref_attrs);
-	int rc = scan_ask(s, &q, 1, err);
-	LDAPMessage *m = rc ? NULL : ldap_first_entry(s->ctl->ld, q.m);
-	if (m)
-		rc = settle_values(s, dn, ours, m, err);
-	scan_asked_free(&q, 1);
-	return rc;
-}
-
-/* "": the owner is here; else why not, and since when. */
-static int owner_state(struct scan *s, const char *dn, char why[64], int64_t *since,
-	struct prov_error *err)
-{
-	struct scan_ask q =
-		scan_ask_entry(dn, (const char *const[]){ "provState", "provStateSince", NULL });
-	struct scan_entry e = { 0 };
-	int rc = scan_ask(s, &q, 1, err);
-	*why = '\0';
-	*since = 0;
-	if (!rc && !scan_asked(s, &q, &e)) {
-		snprintf(why, 64, "is not there");
-	} else if (!rc && scan_left(&e)) {
-		snprintf(why, 64, "left");
-		*since = scan_time(&e, SCAN_A_SINCE);
-	}
-	scan_entry_dispose(&e);
-	scan_asked_free(&q, 1);
-	return rc;
-}
-
-int scan_owner_settle(struct scan *s, const char *dn, struct prov_error *err)
-{
-	struct scan_ask q = scan_ask_entry(dn, s->attrs.name);
-	struct scan_entry e = { 0 };
-	char why[64] = "", since[24];
-	const char *whom = NULL;
-	int64_t at = 0;
-	bool same = false, live = false;
-	int rc = scan_ask(s, &q, 1, err);
-	if (!rc && scan_asked(s, &q, &e) && scan_machine(&e) && !scan_left(&e)) {
-		for (size_t attr = SCAN_A_MANAGER; attr <= SCAN_A_OWNER; attr++)
-			for (BerVarray v = e.val[attr]; !rc && !live && v && v->bv_val; v++) {
-				whom = v->bv_val;
-				rc = owner_state(s, whom, why, &at, err);
-				live = !rc && !*why;
-			}
-		if (!rc && whom && !live)
-			rc = unchanged(s, dn, scan_first(&e, SCAN_A_CSN), &same, err);
-	}
-	const struct berval *uid = scan_first(&e, SCAN_A_UID);
-	if (!rc && same &&
-		scan_say(s,
-			&(struct scan_say){ FINDING_OWNERLESS, dn, uid ? uid->bv_val : NULL, whom,
-				"give it an owner who is here", at, NULL },
-			"a %s account whose owner %s %s%s", scan_first(&e, SCAN_A_TYPE)->bv_val,
-			whom, why, scan_since(at, since)))
-		rc = scan_nomem(err);
-	scan_entry_dispose(&e);
-	scan_asked_free(&q, 1);
-	return rc;
 }
