@@ -310,6 +310,27 @@ def test_the_module_exports_one_name_and_no_lmdb():
     assert POLICY and ROLES
 
 
+def test_a_log_with_our_overlay_below_it_is_purged(make_slapd):
+    """accesslog deletes without a CSN, and not with an omitted one: with an empty one."""
+    s = fill(make_slapd("config", overlays=["accesslog"]))
+    (s.dir / "logstate").mkdir(mode=0o700)
+    config = s.config_client()
+    config.add("olcOverlay=provision,olcDatabase={1}mdb,cn=config", {
+        "objectClass": ["olcOverlayConfig", "olcProvisionConfig"], "olcOverlay": "provision",
+        "olcProvisionPolicy": f"cn=policy,{s.log_suffix}", "olcProvisionState": str(s.dir / "logstate"),
+        "olcProvisionAccounts": f"ldap:///{s.log_suffix}??sub?(cn=nobody)"})
+    s.set("ada", departmentNumber="it")
+
+    def logged():
+        return s.admin.search(s.log_suffix, "(objectClass=auditWriteObject)")
+
+    assert len(logged()) >= 5
+    config.modify("olcOverlay={1}accesslog,olcDatabase={2}mdb,cn=config", replace={"olcAccessLogPurge": "00:00:01 00:00:01"})
+    wait_until(lambda: not logged(), 10, "the log is purged", every=0.3)
+    s.leave("ada")
+    assert s.running
+
+
 # -- databases below --------------------------------------------------------------------------
 
 def glued(make_slapd, below, more=()):
