@@ -60,7 +60,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak demo bench bench-delivery bench-scan \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap demo bench bench-delivery bench-scan \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -82,6 +82,7 @@ help:
 	@echo "make check-slapd  black-box tests against the installed slapd"
 	@echo "make check-crash  slapd and provd killed under load (PROV_CRASH_ROUNDS=100, PROV_PROVD_KILLS=1000 for more)"
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd (not part of make test)"
+	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
@@ -199,6 +200,9 @@ test:
 
 lint check-unit check-fuzz check-slapd check-provd check-crash check-soak: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
+
+check-openldap: all
+	@$(PYTHON) -B tests/openldap/run
 
 unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 	$(patsubst %,build/tsan/bin/%,$(filter %_threads,$(TESTS)))

@@ -7,19 +7,24 @@
 #include "lookup.h"
 #include "schema.h"
 
+/* A class may be undefined: not even core.schema is there in every server. */
+static bool is_of(Entry *e, ObjectClass *oc)
+{
+	return oc && is_entry_objectclass(e, oc, 0);
+}
+
 enum prov_group_kind prov_group_kind_of(Entry *e)
 {
-	if (is_entry_objectclass(e, prov_ad.oc_groupOfNames, 0))
+	if (is_of(e, prov_ad.oc_groupOfNames))
 		return PROV_GROUP_MEMBER;
-	if (is_entry_objectclass(e, prov_ad.oc_groupOfUniqueNames, 0))
+	if (is_of(e, prov_ad.oc_groupOfUniqueNames))
 		return PROV_GROUP_UNIQUE;
 	/* groupOfMembers and the like: whatever holds member is a group by DN */
 	if (attr_find(e->e_attrs, prov_ad.member))
 		return PROV_GROUP_MEMBER;
-	ObjectClass *members = oc_find("groupOfMembers");
-	if (members && is_entry_objectclass(e, members, 0))
+	if (is_of(e, oc_find("groupOfMembers")))
 		return PROV_GROUP_MEMBER;
-	if (prov_ad.oc_posixGroup && is_entry_objectclass(e, prov_ad.oc_posixGroup, 0))
+	if (is_of(e, prov_ad.oc_posixGroup))
 		return PROV_GROUP_UID;
 	return PROV_GROUP_NONE;
 }

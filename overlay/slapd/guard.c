@@ -17,7 +17,7 @@ static bool blocked(Operation *op, struct berval *ndn)
 		struct prov_instance *pi = instances[i];
 		Operation op2 = *op;
 		BackendDB db = *pi->be;
-		if (!dnIsSuffix(ndn, &db.be_nsuffix[0]) || be_isroot_dn(&db, ndn))
+		if (!prov_session_ours(pi, ndn) || be_isroot_dn(&db, ndn))
 			continue;
 		db.bd_info = (BackendInfo *)pi->on->on_info;
 		op2.o_bd = &db;

@@ -42,6 +42,7 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 	*rc = SLAP_CB_CONTINUE;
 	if (!pi->snapshot)
 		return true;
+	prov_schema_groups();
 	if (prov_replica_is(op)) {
 		prov_replica_watch(pi, op);
 		return true;

@@ -126,15 +126,20 @@ static void allow(ObjectClass *oc, AttributeType *at)
 	oc->soc_at_oids_may[names + 1] = NULL;
 }
 
-void prov_schema_late(void)
+void prov_schema_groups(void)
 {
 	find_type("member", &prov_ad.member);
 	find_type("uniqueMember", &prov_ad.uniqueMember);
 	find_type("memberUid", &prov_ad.memberUid);
-	find_type("memberOf", &prov_ad.memberOf);
 	find_class("groupOfNames", &prov_ad.oc_groupOfNames);
 	find_class("groupOfUniqueNames", &prov_ad.oc_groupOfUniqueNames);
 	find_class("posixGroup", &prov_ad.oc_posixGroup);
+}
+
+void prov_schema_late(void)
+{
+	prov_schema_groups();
+	find_type("memberOf", &prov_ad.memberOf);
 	for (size_t i = 0; i < COUNT(classes); i++) {
 		for (size_t j = 0; j < COUNT(classes[i].later) && classes[i].later[j]; j++) {
 			AttributeType *at = at_find(classes[i].later[j]);

@@ -24,7 +24,7 @@ struct prov_ads {
 	/* of others: prov_schema_late; NULL when not defined */
 	AttributeDescription *member, *uniqueMember, *memberUid, *memberOf;
 	ObjectClass *oc_role, *oc_account, *oc_pool, *oc_sodset, *oc_connector, *oc_groupOfNames,
-		*oc_groupOfUniqueNames, *oc_posixGroup /* may be NULL */, *oc_monitor;
+		*oc_groupOfUniqueNames, *oc_posixGroup /* these three may be NULL */, *oc_monitor;
 };
 
 extern struct prov_ads prov_ad;
@@ -42,5 +42,8 @@ int prov_schema_need_memberof(void);
  * those after the module. Called at db_init and db_open: while nothing else runs.
  */
 void prov_schema_late(void);
+
+/* What groups are made of, as far as it is defined by now: a schema may come while the server runs. */
+void prov_schema_groups(void);
 
 #endif

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 
 #include "account.h"
+#include "capture.h"
 #include "convert.h"
+#include "kv.h"
 #include "lookup.h"
 #include "random.h"
 #include "schema.h"
@@ -114,6 +116,53 @@ static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *a
 	return PROV_EIO;
 }
 
+/*
+ * Replication brings another server's copy of the pool, whole, with this server's range as it was
+ * known there: what was handed out already must not come again. So how far a range is used is kept
+ * beside the entries, too, where nobody else writes.
+ */
+static char *mark_name(struct prov_arena *arena, Entry *e, uint64_t last)
+{
+	struct berval id = prov_entry_value(e, slap_schema.si_ad_entryUUID);
+
+	return prov_arena_printf(arena, "pool %s %" PRIu64, BER_BVISNULL(&id) ? "" : id.bv_val,
+		last);
+}
+
+static int past_mark(struct prov_service_ctx *c, Entry *e, uint64_t last, uint64_t *next)
+{
+	struct prov_arena arena = PROV_ARENA_INIT;
+	char *name = mark_name(&arena, e, last);
+	struct prov_val v;
+	int rc = name ? prov_named_get(c->txn->pi->capture, prov_txn_mdb(c->txn), name, &v)
+		      : PROV_ENOMEM;
+
+	if (rc == 0 && v.len == sizeof(uint64_t)) {
+		uint64_t mark;
+		prov_be64_get(v, &mark);
+		if (mark > *next)
+			*next = mark;
+	}
+	prov_arena_dispose(&arena);
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+static int set_mark(struct prov_service_ctx *c, Entry *e, uint64_t last, uint64_t next,
+	struct prov_error *err)
+{
+	struct prov_arena arena = PROV_ARENA_INIT;
+	unsigned char bytes[sizeof(next)];
+	char *name = mark_name(&arena, e, last);
+	int rc = PROV_ENOMEM;
+
+	prov_be64_put(bytes, next);
+	if (name)
+		rc = prov_named_put(c->txn->pi->capture, prov_txn_mdb(c->txn), name,
+			(struct prov_val){ (const char *)bytes, sizeof(bytes) }, err);
+	prov_arena_dispose(&arena);
+	return rc;
+}
+
 static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number,
 	struct prov_error *err)
 {
@@ -132,6 +181,11 @@ static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number,
 				e->e_name.bv_val);
 		next = strtoull(text.bv_val, NULL, 10);
 	}
+	uint64_t range = last;
+	int rc = found > 0 ? past_mark(c, e, range, &next) : 0;
+	if (rc)
+		return prov_error_set(err, rc, "cannot read how far pool \"%s\" is used",
+			e->e_name.bv_val);
 	if (!BER_BVISEMPTY(&max) && strtoull(max.bv_val, NULL, 10) < last)
 		last = strtoull(max.bv_val, NULL, 10);
 	if (next > last)
@@ -139,8 +193,11 @@ static int take_number(struct prov_service_ctx *c, Entry *e, uint64_t *number,
 			"pool \"%s\" is used up (last is %" PRIu64 ")", e->e_name.bv_val, last);
 	*number = next;
 	if (found > 0) {
+		rc = set_mark(c, e, range, next + 1, err);
+		if (rc)
+			return rc;
 		snprintf(buf, sizeof(buf), "%d %" PRIu64 " %" PRIu64, slap_serverID, next + 1,
-			last);
+			range);
 		return advance(c, e, prov_ad.poolRange, text, buf, err);
 	}
 	snprintf(buf, sizeof(buf), "%" PRIu64, next + 1);

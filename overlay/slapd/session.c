@@ -31,6 +31,15 @@ static bool state_blocks(Entry *e)
 	return false;
 }
 
+bool prov_session_ours(struct prov_instance *pi, struct berval *ndn)
+{
+	struct berval *suffix = &pi->be->be_nsuffix[0];
+	BackendDB *db = select_backend(ndn, 0);
+
+	return dnIsSuffix(ndn, suffix) &&
+		(!db || !db->be_nsuffix || db->be_nsuffix[0].bv_len <= suffix->bv_len);
+}
+
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn)
 {
 	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
@@ -42,7 +51,8 @@ bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval
 	op->o_bd->bd_info = bi;
 	int rc = bi->bi_entry_get_rw(op, ndn, NULL, NULL, 0, &e);
 	if (rc == LDAP_NO_SUCH_OBJECT) { /* renamed or deleted meanwhile */
-		blocked = prov_account_scope(pi, ndn) && !be_isroot_dn(op->o_bd, ndn);
+		blocked = prov_account_scope(pi, ndn) && !be_isroot_dn(op->o_bd, ndn) &&
+			prov_session_ours(pi, ndn);
 	} else if (rc == LDAP_SUCCESS && e) {
 		blocked = state_blocks(e);
 		bi->bi_entry_release_rw(op, e, 0);

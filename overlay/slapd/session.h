@@ -18,6 +18,9 @@ void prov_session_touch(void);
  * when the connection itself belongs to the blocked account). */
 int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs);
 
+/* Is this DN in the instance's database, not in one whose suffix lies below? */
+bool prov_session_ours(struct prov_instance *pi, struct berval *ndn);
+
 /* Is this account kept from authenticating? Reads the entry. */
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn);
 

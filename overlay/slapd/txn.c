@@ -156,7 +156,8 @@ void prov_txn_take_csn(struct prov_txn *t)
 	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
 	struct berval csn = { sizeof(buf), buf };
 
-	if (BER_BVISEMPTY(&t->op->o_csn))
+	/* an empty one is no omission: accesslog, purging, wants none, and slapd cannot grow it */
+	if (BER_BVISNULL(&t->op->o_csn))
 		slap_get_csn(t->op, &csn, 1);
 }
 

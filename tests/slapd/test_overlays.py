@@ -308,3 +308,56 @@ def test_the_module_exports_one_name_and_no_lmdb():
     names = subprocess.run(["nm", "-D", "--defined-only", MODULE], capture_output=True, text=True, check=True).stdout
     assert [line.split()[2] for line in names.splitlines()] == ["init_module"]
     assert POLICY and ROLES
+
+
+def test_a_log_with_our_overlay_below_it_is_purged(make_slapd):
+    """accesslog deletes without a CSN, and not with an omitted one: with an empty one."""
+    s = fill(make_slapd("config", overlays=["accesslog"]))
+    (s.dir / "logstate").mkdir(mode=0o700)
+    config = s.config_client()
+    config.add("olcOverlay=provision,olcDatabase={1}mdb,cn=config", {
+        "objectClass": ["olcOverlayConfig", "olcProvisionConfig"], "olcOverlay": "provision",
+        "olcProvisionPolicy": f"cn=policy,{s.log_suffix}", "olcProvisionState": str(s.dir / "logstate"),
+        "olcProvisionAccounts": f"ldap:///{s.log_suffix}??sub?(cn=nobody)"})
+    s.set("ada", departmentNumber="it")
+
+    def logged():
+        return s.admin.search(s.log_suffix, "(objectClass=auditWriteObject)")
+
+    assert len(logged()) >= 5
+    config.modify("olcOverlay={1}accesslog,olcDatabase={2}mdb,cn=config", replace={"olcAccessLogPurge": "00:00:01 00:00:01"})
+    wait_until(lambda: not logged(), 10, "the log is purged", every=0.3)
+    s.leave("ada")
+    assert s.running
+
+
+# -- databases below --------------------------------------------------------------------------
+
+def glued(make_slapd, below, more=()):
+    """A database of its own for ou=partner, inside what is searched for accounts."""
+    dn = f"ou=partner,{PEOPLE}"
+    s = make_slapd(start=False)
+    (s.dir / "below").mkdir(mode=0o700)
+    s.config.globals = [(k, None, v) for k, v in (("database", "mdb"), ("suffix", dn), ("rootdn", f"cn=admin,{dn}"),
+                                                 ("directory", s.dir / "below"), *below)] + list(more)
+    s.configure()
+    entries = f"dn: {dn}\nobjectClass: organizationalUnit\nou: partner\n\n" + "".join(
+        f"dn: uid={u},{dn}\nobjectClass: inetOrgPerson\nobjectClass: provAccount\ncn: {u}\nsn: {u}\nuserPassword: {u}-pw\n"
+        f"provState: {state}\n\n" for u, state in (("pat", "active"), ("lea", "terminated")))
+    (s.dir / "below.ldif").write_text(entries)
+    s.tool("slapadd", "-q", "-b", dn, "-l", s.dir / "below.ldif")
+    s.start()
+    return s, dn
+
+
+@pytest.mark.parametrize("glue", [True, False])
+def test_who_is_in_a_database_below_is_let_in(make_slapd, glue):
+    """It has no entry in ours, but that does not mean that it was deleted."""
+    s, dn = glued(make_slapd, [("subordinate", "")] if glue else [])
+    c = s.client(f"uid=pat,{dn}", "pat-pw", uri=s.uri)
+    s.account("ada")
+    assert c.get(s.person_dn("ada"), "cn").one("cn") == "Ada"
+    # somebody whose entry is gone from ours is refused as ever
+    mine = s.client(s.person_dn("ada"), "ada-pw", uri=s.uri)
+    s.admin.delete(s.person_dn("ada"))
+    wait_until(mine.closed, 2)

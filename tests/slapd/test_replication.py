@@ -5,7 +5,7 @@ import threading
 import ldap
 import pytest
 
-from directory import ARCHIVE, PEOPLE
+from directory import ARCHIVE, PEOPLE, POOLS
 from harness import Slapd, stays, wait_until
 
 
@@ -239,3 +239,24 @@ def test_two_providers_never_hand_out_the_same_number(make_slapd):
         s.restart()
         s.account("carl", title="Dr")
         assert s.person("carl").one("employeeNumber") == str(int(first) + 2)
+
+
+def test_a_range_that_comes_back_as_it_was_is_not_used_again(slapd):
+    """Another provider that takes a number from its own range replicates the whole pool, with ours as it knew it."""
+    slapd.pool("uid", 1, provPoolRange=["0 1000 1999", "2 2000 2999"])
+    slapd.role("n", provAssignFilter="(title=*)", provTemplate="default employeeNumber: {next:uid}")
+    slapd.account("ada", title="Dr")
+    slapd.account("bob", title="Dr")
+    dn = f"cn=uid,{POOLS}"
+    slapd.admin.modify(dn, replace={"provPoolRange": ["0 1000 1999", "2 2007 2999"]})
+    slapd.account("carl", title="Dr")
+    assert slapd.person("carl").one("employeeNumber") == "1002"
+    slapd.restart()
+    slapd.admin.modify(dn, replace={"provPoolRange": ["0 1001 1999", "2 2008 2999"]})
+    slapd.account("dora", title="Dr")
+    assert slapd.person("dora").one("employeeNumber") == "1003"
+    assert sorted(slapd.admin.get(dn)["provPoolRange"]) == ["0 1004 1999", "2 2008 2999"]
+    # a new range begins where it says
+    slapd.admin.modify(dn, replace={"provPoolRange": ["0 500 599"]})
+    slapd.account("eve", title="Dr")
+    assert slapd.person("eve").one("employeeNumber") == "500"
