@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd provd crash soak
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 provd crash soak
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -167,6 +167,17 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False)
 def step_slapd(count):
     make("node-modules", count)
     pytest("slapd", count, 1200, together=True)
+
+
+def step_slapd26(count):
+    """The same with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
+    make("node-modules", count)
+    make("slapd26", count)
+    there = TOP / "build/openldap26/inst"
+    pytest("slapd", count, 2400, env={
+        "SLAPD": str(there / "libexec/slapd"), "SLAPD_MODULES": str(there / "libexec/ldap"),
+        "SLAPD_SCHEMAS": str(there / "etc/ldap/schema"), "PROVISION_SO": str(TOP / "build/26/provision.so"),
+    }, name="slapd26", together=True)
 
 
 def step_provd(count):

@@ -12,12 +12,14 @@
 
 #include "back-mdb/back-mdb.h"
 
+#include "compat.h"
+
 struct prov_substep {
 	struct prov_substep *next;
 	Operation op;
 	slap_callback null_cb;
 	Modifications *mods;
-	struct berval dn, ndn, rdn, nrdn, sup, nsup; /* ours to free */
+	struct berval dn, ndn, rdn, nrdn, sup, nsup, new_dn, new_ndn; /* ours to free */
 };
 
 static char publish_key; /* its address marks operations that are only shown */
@@ -209,6 +211,8 @@ static void substep_free(struct prov_substep *s)
 	ch_free(s->nrdn.bv_val);
 	ch_free(s->sup.bv_val);
 	ch_free(s->nsup.bv_val);
+	ch_free(s->new_dn.bv_val);
+	ch_free(s->new_ndn.bv_val);
 	ch_free(s);
 }
 
@@ -260,6 +264,9 @@ int prov_txn_rename(struct prov_txn *t, struct berval dn, struct berval ndn, str
 	s->op.orr_newSup = &s->sup;
 	s->op.orr_nnewSup = &s->nsup;
 	s->op.orr_deleteoldrdn = 0;
+	build_new_dn(&s->new_dn, &s->sup, &s->rdn, NULL);
+	build_new_dn(&s->new_ndn, &s->nsup, &s->nrdn, NULL);
+	prov_compat_rename_to(&s->op, s->new_dn, s->new_ndn);
 	return substep_run(t, s, err);
 }
 
