@@ -65,7 +65,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-slapd26 slapd26 demo bench bench-delivery bench-scan \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -93,6 +93,7 @@ help:
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
 	@echo "make bench-scan  provctl scan of PROV_BENCH_PEOPLE=1000000, beside ldapsearch and a script"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
+	@echo "make deb          a Debian package for the slapd installed here, in build/deb; check-deb tries it in a chroot (root)"
 	@echo "make clean        remove what was built, keep slapd's source (clean-all: everything)"
 	@echo "LDAP_SRC= LDAP_BUILD= name another configured OpenLDAP tree (2.5, 2.6); SLAPD= its slapd"
 
@@ -282,6 +283,13 @@ bench-delivery: all build/bench/sink build/bench/post build/bench/fill
 # for scripts/lint.sh: the flags that files of DIR are compiled with
 includes:
 	@echo '$(FLAGS) $(INC_$(notdir $(DIR)))'
+
+deb:
+	@scripts/deps.sh --deb
+	@scripts/deb.sh
+
+check-deb: $(OL)/stamp
+	@$(PYTHON) tests/run.py deb
 
 # -- install ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 provd crash soak
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 provd crash soak deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -206,6 +206,12 @@ def step_soak(count):
     pytest("slapd", count, 3600, ["tests/slapd/test_ldap_ad.py"], {"PROV_AD_PEOPLE": "240"}, "soak-ad")
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000")})
+
+
+def step_deb(count):
+    """The Debian package, in a root of its own (mmdebstrap): needs root, and a mirror of Debian."""
+    make("deb", count)
+    pytest("deb", count, 1200)
 
 
 def main():

@@ -245,7 +245,7 @@ class Config:
         path.mkdir(exist_ok=True)
         (self.dir / "config.ldif").write_text(self.ldif())
         done = subprocess.run([SLAPD, "-Ta", "-n0", "-F", path, "-l", self.dir / "config.ldif"],
-                              capture_output=True, text=True, env=env)
+                              capture_output=True, text=True, errors="replace", env=env)
         if done.returncode:
             raise ConfigRefused(done.stdout + done.stderr)
         return path
