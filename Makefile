@@ -37,6 +37,11 @@ INC_store  := $(INC_core) -iquote overlay/store
 INC_slapd  := $(INC_store) -iquote overlay/slapd -isystem $(OL)/build/include \
 	-isystem $(OL)/src/include -isystem $(OL)/src/servers/slapd \
 	-isystem $(OL)/src/libraries/liblmdb
+# the same of the other OpenLDAP (make slapd26), for which only overlay/slapd is compiled again
+OL26    := build/openldap26
+INC_slapd26 := $(INC_store) -iquote overlay/slapd -isystem $(OL26)/build/include \
+	-isystem $(OL26)/src/include -isystem $(OL26)/src/servers/slapd \
+	-isystem $(OL26)/src/libraries/liblmdb
 INC_common := $(INC_store) -iquote tools/common
 INC_provd  := $(INC_common) -iquote tools/provd
 INC_provctl := $(INC_common) -iquote tools/provctl
@@ -60,7 +65,8 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap demo bench bench-delivery bench-scan \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap \
+	check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -80,6 +86,7 @@ help:
 	@echo "make check-provd  the tests of provd once more, with provd under TSan and under ASan"
 	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
 	@echo "make check-slapd  black-box tests against the installed slapd"
+	@echo "make slapd26      OpenLDAP 2.6 in build/openldap26, and the module for it; make check-slapd26 tests that"
 	@echo "make check-crash  slapd and provd killed under load (PROV_CRASH_ROUNDS=100, PROV_PROVD_KILLS=1000 for more)"
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd (not part of make test)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
@@ -88,6 +95,7 @@ help:
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
 	@echo "make bench-scan  provctl scan of PROV_BENCH_PEOPLE=1000000, beside ldapsearch and a script"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
+	@echo "make deb          a Debian package for the slapd installed here, in build/deb; check-deb tries it in a chroot (root)"
 	@echo "make clean        remove what was built, keep slapd's source (clean-all: everything)"
 	@echo "LDAP_SRC= LDAP_BUILD= name another configured OpenLDAP tree (2.5, 2.6); SLAPD= its slapd"
 
@@ -97,6 +105,12 @@ deps:
 # Checked in every run (it takes no time), so that a new slapd leads to a new build.
 $(OL)/stamp: FORCE
 	@command -v $(SLAPD) >/dev/null && scripts/slapd-source.sh || scripts/deps.sh --small
+
+$(OL26)/stamp: FORCE
+	@scripts/slapd26.sh
+
+slapd26: build/26/provision.so
+	@echo "made: $(OL26)/inst/libexec/slapd and build/26/provision.so"
 
 # -- objects: $(1) build folder, $(2) flags -----------------------------------------------
 
@@ -178,9 +192,16 @@ $(STORE_ONE): $(call objects,build,$(SRC_store))
 	$(Q)objcopy --wildcard --localize-symbol='mdb_*' $@.all $@
 	@rm -f $@.lmdb $@.all
 
-build/provision.so: $(call objects,build,$(SRC_slapd)) $(STORE_ONE) build/libcore.a scripts/module.map
+build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	$(Q)$(CC) $(FLAGS) $(NAMES) $(CFLAGS) $(INC_slapd26) -MMD -MP -c -o $@ $<
+
+build/provision.so: $(call objects,build,$(SRC_slapd))
+build/26/provision.so: $(call objects,build/26,$(SRC_slapd))
+build/provision.so build/26/provision.so: $(STORE_ONE) build/libcore.a scripts/module.map
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
 		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
 
 # -- the programs -------------------------------------------------------------------------
@@ -198,7 +219,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-slapd26: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 check-openldap: all
@@ -268,6 +289,13 @@ bench-delivery: all build/bench/sink build/bench/post build/bench/fill
 includes:
 	@echo '$(FLAGS) $(INC_$(notdir $(DIR)))'
 
+deb:
+	@scripts/deps.sh --deb
+	@scripts/deb.sh
+
+check-deb: $(OL)/stamp
+	@$(PYTHON) tests/run.py deb
+
 # -- install ------------------------------------------------------------------------------
 
 install: all
@@ -285,11 +313,11 @@ install: all
 	install -m 644 README.md $(wildcard docs/*.md docs/*.json) $(DESTDIR)$(DOCDIR)/
 
 clean:
-	@echo "removing what was built; slapd's source in $(OL) stays (make clean-all removes it)"
-	@test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name openldap -exec rm -rf {} +
+	@echo "removing what was built; slapd's source in $(OL)* stays (make clean-all removes it)"
+	@test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name 'openldap*' -exec rm -rf {} +
 
 clean-all:
 	@echo "removing build/"
 	@rm -rf build
 
--include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d)
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/26/*/*/*.d)

@@ -2,17 +2,23 @@
 # Make this machine able to build and test: the packages of packages.txt, then the
 # source of the slapd that is installed (scripts/slapd-source.sh).
 # With --small, able to build and to play the demo: the packages before "tests only".
+# With --deb, those and packages-deb.txt: able to make and try the Debian package.
 #
 # apt is touched only when something is missing. Elsewhere than on Debian it says
 # what is missing, by name, and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
+more=
 case "${1:-}" in
+--deb)
+	last='/^# -- tests only/Q'
+	more=$(sed 's/#.*//' packages-deb.txt)
+	;;
 --small) last='/^# -- tests only/Q' ;;
 *) last= ;;
 esac
-wanted=$(sed "$last; s/#.*//" packages.txt)
+wanted="$(sed "$last; s/#.*//" packages.txt) $more"
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	missing=

@@ -83,10 +83,10 @@ version=$(dpkg-query -W -f '${source:Version}' slapd 2>/dev/null) ||
 
 work=$dir/$running
 rm -rf "$work"
-mkdir -p "$work/lists/partial" "$work/cache"
+mkdir -p "$work"
 
-# deb-src lines for the places this machine gets slapd and its like from; the
-# distribution's own servers where there are none. The machine's lists stay as they are.
+# The places this machine gets slapd and its like from; the distribution's own servers
+# where there are none.
 {
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
 		grep -E '/(debian|debian-security|ubuntu)[^ ]*/? ' | sort -u || true
@@ -97,26 +97,9 @@ mkdir -p "$work/lists/partial" "$work/cache"
 		echo "http://deb.debian.org/debian $VERSION_CODENAME-updates"
 		echo "http://deb.debian.org/debian-security $VERSION_CODENAME-security"
 	fi
-} | sed 's|/ | |' | sort -u | sed 's|^|deb-src |; s|$| main|' >"$work/sources.list"
-
-apt="apt-get -q -o Dir::Etc::sourcelist=$work/sources.list -o Dir::Etc::sourceparts=-
-	-o Dir::State::lists=$work/lists -o Dir::Cache=$work/cache
-	-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=
-	-o APT::Get::List-Cleanup=0 -o Acquire::Languages=none"
-# As a user other than root apt cannot write its own logs and locks; ours are all below build/.
-echo "slapd source: fetching openldap $version"
-# shellcheck disable=SC2086 # words on purpose
-$apt update >"$work/apt.log" 2>&1 || { tail -5 "$work/apt.log" >&2; fail "apt-get update failed"; }
-# shellcheck disable=SC2086
-(cd "$work" && $apt source "openldap=$version") >>"$work/apt.log" 2>&1 || {
-	tail -5 "$work/apt.log" >&2
+} | sed 's|/ | |' | scripts/apt-source.sh "$work" "openldap=$version" ||
 	fail "the archive has no source of openldap $version (any more?);" \
 		"upgrade slapd, or give LDAP_SRC= and LDAP_BUILD="
-}
-for tree in "$work"/openldap-*/; do
-	mv "$tree" "$src"
-done
-rm -rf "$work/lists" "$work/cache" "$work"/openldap_*
 
 # Debian's own options as far as they shape structures (slap.h): SLAPI, TLS, DYNACL, IPv6, SASL.
 # Backends and overlays do not, and would need many more packages.

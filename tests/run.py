@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd provd crash soak
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 provd crash soak deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -169,6 +169,17 @@ def step_slapd(count):
     pytest("slapd", count, 1200, together=True)
 
 
+def step_slapd26(count):
+    """The same with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
+    make("node-modules", count)
+    make("slapd26", count)
+    there = TOP / "build/openldap26/inst"
+    pytest("slapd", count, 2400, env={
+        "SLAPD": str(there / "libexec/slapd"), "SLAPD_MODULES": str(there / "libexec/ldap"),
+        "SLAPD_SCHEMAS": str(there / "etc/ldap/schema"), "PROVISION_SO": str(TOP / "build/26/provision.so"),
+    }, name="slapd26", together=True)
+
+
 def step_provd(count):
     """provd with the thread sanitizer, and with that for memory, delivers again: where threads meet
     with the first, what is read from the outside with the second."""
@@ -195,6 +206,12 @@ def step_soak(count):
     pytest("slapd", count, 3600, ["tests/slapd/test_ldap_ad.py"], {"PROV_AD_PEOPLE": "240"}, "soak-ad")
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000")})
+
+
+def step_deb(count):
+    """The Debian package, in a root of its own (mmdebstrap): needs root, and a mirror of Debian."""
+    make("deb", count)
+    pytest("deb", count, 1200)
 
 
 def main():

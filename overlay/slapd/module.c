@@ -44,6 +44,7 @@ static void fill(void)
 	bi->bi_op_search = prov_op_search;
 	bi->bi_op_compare = prov_op_compare;
 	bi->bi_extended = prov_op_extended;
+	bi->bi_entry_get_rw = prov_op_entry_get;
 	prov_overlay.on_response = prov_op_response;
 }
 

@@ -12,12 +12,15 @@
 
 #include "back-mdb/back-mdb.h"
 
+#include "compat.h"
+#include "hooks.h"
+
 struct prov_substep {
 	struct prov_substep *next;
 	Operation op;
 	slap_callback null_cb;
 	Modifications *mods;
-	struct berval dn, ndn, rdn, nrdn, sup, nsup; /* ours to free */
+	struct berval dn, ndn, rdn, nrdn, sup, nsup, new_dn, new_ndn; /* ours to free */
 };
 
 static char publish_key; /* its address marks operations that are only shown */
@@ -210,6 +213,8 @@ static void substep_free(struct prov_substep *s)
 	ch_free(s->nrdn.bv_val);
 	ch_free(s->sup.bv_val);
 	ch_free(s->nsup.bv_val);
+	ch_free(s->new_dn.bv_val);
+	ch_free(s->new_ndn.bv_val);
 	ch_free(s);
 }
 
@@ -261,6 +266,9 @@ int prov_txn_rename(struct prov_txn *t, struct berval dn, struct berval ndn, str
 	s->op.orr_newSup = &s->sup;
 	s->op.orr_nnewSup = &s->nsup;
 	s->op.orr_deleteoldrdn = 0;
+	build_new_dn(&s->new_dn, &s->sup, &s->rdn, NULL);
+	build_new_dn(&s->new_ndn, &s->nsup, &s->nrdn, NULL);
+	prov_compat_set_new_dn(&s->op, s->new_dn, s->new_ndn);
 	return substep_run(t, s, err);
 }
 
@@ -448,6 +456,20 @@ void prov_txn_publish(struct prov_txn *t)
 	}
 	t->tail = &t->steps;
 	turn_end(t);
+}
+
+int prov_op_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
+	int rw, Entry **e)
+{
+	struct berval *now = prov_compat_renamed(op);
+	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
+
+	if (!now || !prov_txn_publishing(op) || !dn_match(ndn, &op->o_req_ndn))
+		return SLAP_CB_CONTINUE;
+	op->o_bd->bd_info = on->on_info->oi_orig;
+	int rc = op->o_bd->bd_info->bi_entry_get_rw(op, now, oc, at, rw, e);
+	op->o_bd->bd_info = (BackendInfo *)on;
+	return rc;
 }
 
 void prov_txn_done(struct prov_txn *t)

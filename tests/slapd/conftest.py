@@ -50,5 +50,5 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.when == "call" and report.failed:
         for value in item.funcargs.values():
-            if isinstance(value, Slapd):
+            if isinstance(value, Slapd) and value.log_file.exists():  # not closed and removed
                 report.sections.append(("slapd log", value.log()[-4000:]))

@@ -26,11 +26,10 @@ import ldap
 
 from directory import Directory
 from ldapclient import Client
-from slapdconf import (ACCOUNTS, LOG_SUFFIX, POLICY, ROOTDN, ROOTPW, SUFFIX, Config, ConfigRefused)
+from slapdconf import (ACCOUNTS, LOG_SUFFIX, POLICY, ROOTDN, ROOTPW, SLAPD, SUFFIX, Config, ConfigRefused)
 from statedb import State
 
 TOP = Path(__file__).resolve().parent.parent.parent
-SLAPD = os.environ.get("SLAPD", "/usr/sbin/slapd")
 MODULE = os.environ.get("PROVISION_SO", str(TOP / "build/provision.so"))
 PROVCTL = os.environ.get("PROVCTL", str(TOP / "build/provctl"))
 PROVD = os.environ.get("PROVD", str(TOP / "build/provd"))

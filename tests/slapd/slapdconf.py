@@ -5,9 +5,15 @@ our overlay's keywords and the stock overlays that the tests put on top of it. I
 starts anything: harness.py does.
 """
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# Debian's slapd, or another one (make check-slapd26)
+SLAPD = os.environ.get("SLAPD", "/usr/sbin/slapd")
+SLAPD_MODULES = os.environ.get("SLAPD_MODULES", "/usr/lib/ldap")
+SLAPD_SCHEMAS = os.environ.get("SLAPD_SCHEMAS", "/etc/ldap/schema")
 
 SUFFIX = "dc=example,dc=com"
 ROOTDN = f"cn=admin,{SUFFIX}"
@@ -163,8 +169,8 @@ class Config:
     # -- slapd.conf ---------------------------------------------------------------------
 
     def write_conf(self):
-        lines = [f"include /etc/ldap/schema/{s}.schema" for s in SCHEMAS]
-        lines += ["modulepath /usr/lib/ldap"]
+        lines = [f"include {SLAPD_SCHEMAS}/{s}.schema" for s in SCHEMAS]
+        lines += [f"modulepath {SLAPD_MODULES}"]
         lines += [f"moduleload {m}" for m in self.modules()]
         lines += [f"{k} {v}" for k, _, v in self.global_lines()]
         lines += ["", "database config", "rootdn cn=config", f"rootpw {ROOTPW}",
@@ -194,10 +200,10 @@ class Config:
         pairs = [(a, v) for _, a, v in self.global_lines()]
         out = [entry("cn=config", ("objectClass", "olcGlobal"), ("cn", "config"), *number(pairs))]
         out.append(entry("cn=module{0},cn=config", ("objectClass", "olcModuleList"),
-                         ("cn", "module{0}"), ("olcModulePath", "/usr/lib/ldap"),
+                         ("cn", "module{0}"), ("olcModulePath", SLAPD_MODULES),
                          *[("olcModuleLoad", "{%d}%s" % (i, m)) for i, m in enumerate(self.modules())]))
         out.append(entry("cn=schema,cn=config", ("objectClass", "olcSchemaConfig"), ("cn", "schema")))
-        out += [Path(f"/etc/ldap/schema/{s}.ldif").read_text() for s in SCHEMAS]
+        out += [Path(f"{SLAPD_SCHEMAS}/{s}.ldif").read_text() for s in SCHEMAS]
         out.append(entry("olcDatabase={-1}frontend,cn=config", ("objectClass", "olcDatabaseConfig"),
                          ("objectClass", "olcFrontendConfig"), ("olcDatabase", "{-1}frontend")))
         out.append(entry("olcDatabase={0}config,cn=config", ("objectClass", "olcDatabaseConfig"),
@@ -238,8 +244,8 @@ class Config:
         path = self.dir / "slapd.d"
         path.mkdir(exist_ok=True)
         (self.dir / "config.ldif").write_text(self.ldif())
-        done = subprocess.run(["/usr/sbin/slapadd", "-n0", "-F", path, "-l", self.dir / "config.ldif"],
-                              capture_output=True, text=True, env=env)
+        done = subprocess.run([SLAPD, "-Ta", "-n0", "-F", path, "-l", self.dir / "config.ldif"],
+                              capture_output=True, text=True, errors="replace", env=env)
         if done.returncode:
             raise ConfigRefused(done.stdout + done.stderr)
         return path

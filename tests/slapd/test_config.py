@@ -483,7 +483,8 @@ def test_figures_come_and_go_with_the_overlay(make_slapd):
     assert s.monitor()
     attributes = overlay(s)
     s.config_client().delete(s.config.overlay_dn)
-    assert not s.admin.search("cn=Databases,cn=Monitor", "(objectClass=provMonitor)")
+    # slapd answers, then closes the overlay
+    wait_until(lambda: not s.admin.search("cn=Databases,cn=Monitor", "(objectClass=provMonitor)"))
     assert not s.admin.search("cn=Databases,cn=Monitor", "(provMonitorBacklog=*)")
     s.config_client().add(f"olcOverlay=provision,{s.config.database_dn}", {
         "objectClass": ["olcOverlayConfig", "olcProvisionConfig"], "olcOverlay": "provision", **attributes})

@@ -10,6 +10,7 @@ import pytest
 
 from harness import TOP, StartFailed
 from ldapclient import OID, refused
+from slapdconf import SLAPD_SCHEMAS
 
 SCHEMA = TOP / "schema"
 OPERATIONAL = re.compile(r" NO-USER-MODIFICATION USAGE directoryOperation| USAGE directoryOperation")
@@ -174,7 +175,7 @@ def test_memberof_is_defined_once_beside_the_stock_module(make_slapd, style, ord
 
 def msuser(s):
     """The schema files that Active Directory's users come with define memberOf, too."""
-    names = [p for p in ("/etc/ldap/schema/msuser.ldif", "/etc/ldap/schema/msuser.schema") if Path(p).exists()]
+    names = [p for p in (f"{SLAPD_SCHEMAS}/msuser.ldif", f"{SLAPD_SCHEMAS}/msuser.schema") if Path(p).exists()]
     if len(names) < 2:
         pytest.skip("this slapd has no msuser schema")
     return names
