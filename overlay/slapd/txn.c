@@ -12,6 +12,8 @@
 
 #include "back-mdb/back-mdb.h"
 
+#include "failpoint.h"
+
 struct prov_substep {
 	struct prov_substep *next;
 	Operation op;
@@ -148,6 +150,7 @@ int prov_txn_run(struct prov_txn *t)
 		slap_graduate_commit_csn(op);
 		slap_queue_csn(op, &op->o_csn); /* the backend has graduated it, we commit later */
 	}
+	PROV_FAILPOINT("write.applied");
 	return t->answered ? t->err : LDAP_OTHER;
 }
 
@@ -424,6 +427,7 @@ void prov_txn_publish(struct prov_txn *t)
 		Operation *op = &s->op;
 
 		t->steps = s->next;
+		PROV_FAILPOINT("write.publish");
 		memset(&s->null_cb, 0, sizeof(s->null_cb));
 		s->null_cb.sc_response = slap_null_cb;
 		op->o_callback = &s->null_cb;
