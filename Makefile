@@ -30,7 +30,7 @@ FLAGS  := -std=gnu11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fvisibility=h
 NAMES  := -DPROV_VERSION='"$(VERSION)"'
 
 # The slapd headers are not ours: -isystem keeps their warnings away. Their lmdb.h is
-# the one of back-mdb's LMDB; overlay/store has the system's (see STORE_ONE below).
+# the one of back-mdb's LMDB; overlay/store has the system's (see the module below).
 OL      := build/openldap
 INC_core   := -iquote overlay/core
 INC_store  := $(INC_core) -iquote overlay/store
@@ -67,7 +67,7 @@ objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap \
 	check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan \
-	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs includes FORCE
+	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -175,6 +175,7 @@ TSAN := -O1 -fsanitize=thread
 $(eval $(call variant,build,))
 $(eval $(call variant,build/asan,$(ASAN)))
 $(eval $(call variant,build/tsan,$(TSAN)))
+$(eval $(call variant,build/failpoints,-DPROV_FAILPOINTS))
 
 # -- the module ---------------------------------------------------------------------------
 
@@ -182,26 +183,32 @@ $(eval $(call variant,build/tsan,$(TSAN)))
 # the store, and its names are made local there, before the rest joins: so overlay/slapd
 # gets back-mdb's functions for back-mdb's environment, and the store can only get ours.
 # (stderr: see overlay/slapd/lmdb_stderr.c)
-STORE_ONE := build/store-with-lmdb.o
 LMDB_A = $(shell $(CC) -print-file-name=liblmdb.a)
 
-$(STORE_ONE): $(call objects,build,$(SRC_store))
-	@echo "  LD $@"
-	$(Q)objcopy --redefine-sym stderr=prov_lmdb_stderr $(LMDB_A) $@.lmdb
-	$(Q)$(LD) -r -o $@.all $^ $@.lmdb
-	$(Q)objcopy --wildcard --localize-symbol='mdb_*' $@.all $@
-	@rm -f $@.lmdb $@.all
+define module
+$(1)/store-with-lmdb.o: $$(call objects,$(1),$$(SRC_store))
+	@echo "  LD $$@"
+	$$(Q)objcopy --redefine-sym stderr=prov_lmdb_stderr $$(LMDB_A) $$@.lmdb
+	$$(Q)$$(LD) -r -o $$@.all $$^ $$@.lmdb
+	$$(Q)objcopy --wildcard --localize-symbol='mdb_*' $$@.all $$@
+	@rm -f $$@.lmdb $$@.all
+$(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(1)/store-with-lmdb.o $(1)/libcore.a scripts/module.map
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(CFLAGS) -shared -o $$@ $$(filter %.o %.a,$$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $$(LIBS_core) -lpthread
+endef
+$(eval $(call module,build))
+$(eval $(call module,build/failpoints))
 
 build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	$(Q)$(CC) $(FLAGS) $(NAMES) $(CFLAGS) $(INC_slapd26) -MMD -MP -c -o $@ $<
 
-build/provision.so: $(call objects,build,$(SRC_slapd))
-build/26/provision.so: $(call objects,build/26,$(SRC_slapd))
-build/provision.so build/26/provision.so: $(STORE_ONE) build/libcore.a scripts/module.map
+build/26/provision.so: $(call objects,build/26,$(SRC_slapd)) build/store-with-lmdb.o build/libcore.a \
+		scripts/module.map
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
 		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
 
 # -- the programs -------------------------------------------------------------------------
@@ -231,6 +238,15 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
+
+# module and provd with failpoints (overlay/store/failpoint.h), and the disk that tests/crash watches
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so
+	@echo "made: $^"
+
+build/crash/disk.so: tests/crash/disk.c
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -o $@ $< -ldl
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)
@@ -320,4 +336,4 @@ clean-all:
 	@echo "removing build/"
 	@rm -rf build
 
--include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/26/*/*/*.d)
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/26/*/*/*.d)

@@ -181,13 +181,30 @@ check_symbols()
 	return $bad
 }
 
+# Failpoints are in the tests' build, and in nothing that is shipped.
+check_failpoints()
+{
+	bad=0
+	{
+		echo prov_failpoint
+		sed -n 's/.*PROV_FAILPOINT[_RC]*("\([^"]*\)").*/\1/p' $(list -name '*.c')
+	} >build/failpoints.names
+	[ "$(wc -l <build/failpoints.names)" -gt 20 ] || { echo "the names of failpoints are not found"; bad=1; }
+	make --no-print-directory build/failpoints/provision.so >/dev/null
+	grep -aqFf build/failpoints.names build/failpoints/provision.so || { echo "no failpoints in the tests' build"; bad=1; }
+	for program in build/provision.so build/provd build/provctl; do
+		! grep -aoFf build/failpoints.names "$program" || { echo "$program has failpoints"; bad=1; }
+	done
+	return $bad
+}
+
 # Nothing of the place where it was written.
 check_names()
 {
 	! git grep -nE '(^|[^a-z])/(work|tmp/(spec|ol|pc))(/|\b)' -- . ':!scripts/lint.sh'
 }
 
-checks="clang_format clang_tidy cppcheck man_pages python shell layers headers_alone symbols names"
+checks="clang_format clang_tidy cppcheck man_pages python shell layers headers_alone symbols failpoints names"
 case ${1:-} in
 --list) echo "$checks" | tr ' ' '\n' ;;
 *)

@@ -196,13 +196,15 @@ def step_provd(count):
 
 def step_crash(count):
     make("node-modules", count)
-    pytest("crash", count, 600)
+    make("crash-programs", count)
+    pytest("crash", count, 600, ["-n", str(os.cpu_count() or 1)])
 
 
 def step_soak(count):
     """Many accounts of Active Directory, then the crash tests for hours: PROV_CRASH_ROUNDS and
     PROV_PROVD_KILLS, and what they say as they go."""
     make("node-modules", count)
+    make("crash-programs", count)
     pytest("slapd", count, 3600, ["tests/slapd/test_ldap_ad.py"], {"PROV_AD_PEOPLE": "240"}, "soak-ad")
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000")})

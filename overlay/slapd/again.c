@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "convert.h"
+#include "failpoint.h"
 #include "journal.h"
 #include "lookup.h"
 #include "relay.h"
@@ -134,6 +135,8 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	for (size_t i = 0; i < n && rc != -2; i++) {
 		rc = one(&b, &txn, dn[i]);
 		written += rc == 1;
+		if (written)
+			PROV_FAILPOINT("again.one");
 	}
 	if (rc == -2 || !written) {
 		prov_txn_abort(&txn);
@@ -141,6 +144,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 		rc = -2;
 	} else {
 		rc = 0;
+		PROV_FAILPOINT("again.committed");
 		if (b.states_changed)
 			prov_session_touch();
 		for (size_t i = 0; pi->sessions && i < b.ncut; i++)

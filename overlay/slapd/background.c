@@ -5,6 +5,7 @@
 
 #include "capture.h"
 #include "clock.h"
+#include "failpoint.h"
 #include "follow.h"
 #include "sync.h"
 
@@ -113,6 +114,8 @@ static void run_jobs(struct prov_background *b, void *ctx)
 		go = end != PROV_JOB_LATER;
 		if (any && !go && !must_yield(b))
 			atomic_store(&b->stalled, true);
+		if (end == PROV_JOB_DONE)
+			PROV_FAILPOINT("job.done");
 		if (end == PROV_JOB_DONE)
 			prov_named_delete(pi->capture, NULL, job.name);
 		prov_arena_dispose(&arena);

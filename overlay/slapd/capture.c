@@ -12,6 +12,7 @@
 #include "back-mdb/back-mdb.h"
 
 #include "actor.h"
+#include "failpoint.h"
 #include "kv.h"
 #include "state.h"
 
@@ -122,6 +123,7 @@ static int trim(struct prov_capture *c, MDB_txn *txn)
 		if (seq > upto || seq >= last)
 			break;
 		rc = mdb_cursor_del(cur, 0);
+		PROV_FAILPOINT("capture.trim");
 		if (rc == 0)
 			rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
 	}
@@ -148,8 +150,10 @@ int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size
 	if (rc == 0) {
 		prov_capture_encode(record, len, v.mv_data);
 		atomic_store(&c->last, seq + 1);
-		rc = trim(c, txn);
+		rc = PROV_FAILPOINT_RC("capture.put");
 	}
+	if (rc == 0)
+		rc = trim(c, txn);
 	return rc ? mdb_err(err, rc, "cannot write the capture row") : 0;
 }
 

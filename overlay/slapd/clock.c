@@ -7,6 +7,7 @@
 #include "ldap_rq.h"
 
 #include "again.h"
+#include "failpoint.h"
 #include "lookup.h"
 #include "schema.h"
 #include "timefmt.h"
@@ -179,10 +180,14 @@ static bool evaluate_due(const struct prov_job *job, int64_t from, int64_t upto)
 
 	if (names.n)
 		want_index(job->pi->clock);
+	if (names.n)
+		PROV_FAILPOINT("clock.found");
 	for (size_t i = 0; whole && i < names.n; i += PROV_AGAIN_BATCH) {
 		size_t n = names.n - i < PROV_AGAIN_BATCH ? names.n - i : PROV_AGAIN_BATCH;
 		whole = prov_again_batch(&again, &names.dn[i], n);
 	}
+	if (names.n)
+		PROV_FAILPOINT("clock.evaluated");
 	prov_again_names_free(&names);
 	return whole;
 }

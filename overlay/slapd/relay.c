@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "failpoint.h"
 #include "outbox.h"
 #include "reports.h"
 #include "snapshot.h"
@@ -162,6 +163,7 @@ static int take_row(void *ctx, uint64_t seq, struct prov_val row)
 	if (b->rc == 0) {
 		b->last = seq;
 		b->n++;
+		b->rc = PROV_FAILPOINT_RC("relay.taken");
 	}
 	return b->rc;
 }
@@ -245,6 +247,7 @@ static int take_report(void *ctx, uint64_t number, struct prov_val record)
 		prov_error_set(s->err, rc, "report: %s",
 			why.text[0] ? why.text : prov_strerror(rc));
 	s->taken += rc == 0;
+	PROV_FAILPOINT("relay.report");
 	return rc ? rc : ++s->n >= REPORTS_MOST;
 }
 
@@ -287,7 +290,10 @@ static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	*dirty = true;
 	r->since_checkpoint = 0;
 	r->last_checkpoint = now;
-	return prov_trail_checkpoint(t, r->key, now, err);
+	PROV_FAILPOINT("checkpoint.begin");
+	int rc = prov_trail_checkpoint(t, r->key, now, err);
+	PROV_FAILPOINT("checkpoint.signed");
+	return rc;
 }
 
 /* One batch. *more: the batch was full. */
@@ -301,6 +307,7 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	int rc = prov_kv_begin(prov_statedir_kv(r->state), true, &b.t, err);
 	if (rc)
 		return rc;
+	PROV_FAILPOINT("relay.read");
 	rc = prov_capture_read(c, b.last, BATCH, take_row, &b, err);
 	r->since_checkpoint += b.n;
 	r->since_trim += b.n;
@@ -318,10 +325,16 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 		prov_kv_abort(&b.t);
 		return rc;
 	}
-	rc = prov_kv_commit(&b.t, err);
-	if (rc)
+	rc = PROV_FAILPOINT_RC("relay.commit");
+	if (rc == 0)
+		rc = prov_kv_commit(&b.t, err);
+	if (rc) {
+		prov_kv_abort(&b.t);
 		return rc;
+	}
+	PROV_FAILPOINT("relay.committed");
 	prov_capture_set_relayed(c, b.last);
+	PROV_FAILPOINT("relay.noted");
 	prov_wake_send(r->pi->state_dir);
 	r->batch_rows += b.n;
 	*more = b.n == BATCH;

@@ -15,6 +15,7 @@
 #include "capture.h"
 #include "convert.h"
 #include "entryid.h"
+#include "failpoint.h"
 #include "grant.h"
 #include "journal.h"
 #include "lookup.h"
@@ -233,6 +234,8 @@ static int walk(const struct prov_job *stored, struct prov_txn *txn, const char 
 				? sync_one(stored, txn, connector, reason, ndn)
 				: 0;
 			told += one > 0;
+			if (one > 0)
+				PROV_FAILPOINT("sync.one");
 			rc = one < 0 ? PROV_EIO : 0;
 			job->done = id;
 		}
@@ -272,10 +275,12 @@ static int batch(const struct prov_job *stored, struct job *job, bool *end)
 	}
 	if (last)
 		atomic_store(&pi->syncing, false);
+	PROV_FAILPOINT("sync.commit");
 	if (rc)
 		prov_txn_abort(&txn);
 	else
 		rc = prov_txn_commit(&txn, &err);
+	PROV_FAILPOINT("sync.committed");
 	if (rc && last)
 		atomic_store(&pi->syncing, true);
 	if (rc == 0)

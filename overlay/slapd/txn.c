@@ -13,6 +13,7 @@
 #include "back-mdb/back-mdb.h"
 
 #include "compat.h"
+#include "failpoint.h"
 #include "hooks.h"
 
 struct prov_substep {
@@ -151,6 +152,7 @@ int prov_txn_run(struct prov_txn *t)
 		slap_graduate_commit_csn(op);
 		slap_queue_csn(op, &op->o_csn); /* the backend has graduated it, we commit later */
 	}
+	PROV_FAILPOINT("write.applied");
 	return t->answered ? t->err : LDAP_OTHER;
 }
 
@@ -433,6 +435,7 @@ void prov_txn_publish(struct prov_txn *t)
 		Operation *op = &s->op;
 
 		t->steps = s->next;
+		PROV_FAILPOINT("write.publish");
 		memset(&s->null_cb, 0, sizeof(s->null_cb));
 		s->null_cb.sc_response = slap_null_cb;
 		op->o_callback = &s->null_cb;

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "control.h"
 #include "convert.h"
+#include "failpoint.h"
 #include "journal.h"
 #include "lookup.h"
 #include "names.h"
@@ -115,6 +116,7 @@ int prov_write_no_access(struct prov_write *w)
 int prov_write_begin(struct prov_write *w)
 {
 	w->own.op = w->op;
+	PROV_FAILPOINT("write.begin");
 	if (prov_txn_joined(w->op)) {
 		prov_error_set(&w->err, PROV_EREFUSED,
 			"LDAP transactions (RFC 5805) are not supported on this database: every write is one already");
@@ -122,6 +124,7 @@ int prov_write_begin(struct prov_write *w)
 	} else if (prov_txn_begin(w->txn, w->pi, w->op, &w->err)) {
 		w->rs->sr_err = LDAP_OTHER;
 	} else {
+		PROV_FAILPOINT("write.begun");
 		prov_txn_take_csn(w->txn);
 		w->snap = prov_snapshot_get(w->pi);
 		w->policy = w->snap ? prov_snapshot_policy(w->snap) : NULL;
@@ -444,6 +447,8 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 		struct berval gdn = prov_val_bv(m->dn), gndn = prov_val_bv(m->ndn);
 		bool had = false;
 
+		if (i)
+			PROV_FAILPOINT("write.groups");
 		if (m->add) {
 			if (kind == PROV_GROUP_NONE) {
 				prov_error_set(&w->err, PROV_EREFUSED,
@@ -651,21 +656,27 @@ int prov_write_finish(struct prov_write *w, Entry *entry)
 		prov_error_set(&w->err, PROV_EREFUSED, "abandoned");
 		return prov_write_refuse(w, LDAP_OTHER);
 	}
+	PROV_FAILPOINT("write.done");
 	int rc = prov_journal_capture(w, entry);
 	if (rc == 0)
 		count_leaver(w); /* while the writer lock is held: the next one is counted too */
+	if (rc == 0)
+		rc = PROV_FAILPOINT_RC("write.commit");
 	if (rc == 0)
 		rc = prov_txn_commit(w->txn, &w->err);
 	if (rc)
 		return prov_write_refuse(w,
 			rc == PROV_EFULL ? LDAP_UNWILLING_TO_PERFORM : LDAP_OTHER);
+	PROV_FAILPOINT("write.committed");
 	prov_snapshot_put(&w->replaced);
 	after_commit(w);
 	prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);
+	PROV_FAILPOINT("write.replied");
 	rc = w->rs->sr_err;
 	/* After the answer, since the connection may be the client's own; before publishing, which may take long. */
 	for (size_t i = 0; w->pi->sessions && i < w->ncut; i++)
 		prov_session_cut(&w->cut[i]);
 	prov_txn_publish(w->txn);
+	PROV_FAILPOINT("write.published");
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failpoint.h"
 #include "outbox.h"
 #include "place.h"
 #include "record.h"
@@ -199,6 +200,7 @@ int prov_state_take(struct prov_kv_txn *t, uint64_t capture_seq, struct prov_val
 	rc = prov_capture_decode(row, &record);
 	if (rc == 0) {
 		rc = take_events(t, record, source, err);
+		PROV_FAILPOINT("relay.events");
 		if (rc == 0)
 			rc = prov_trail_append(t, record, &n, err);
 	}

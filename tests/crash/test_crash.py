@@ -1,6 +1,6 @@
-"""slapd is killed (kill -9) under 8 writers, round after round; each time everything must agree.
+"""slapd is killed (kill -9) under 16 writers, round after round; each time everything must agree.
 
-PROV_CRASH_ROUNDS=100 for more (10 otherwise; make check-soak: 1000), PROV_CRASH_SEED to repeat one.
+PROV_CRASH_ROUNDS=200 for more (60 otherwise; make check-soak: 1000), PROV_CRASH_SEED to repeat one.
 """
 
 import os
@@ -12,18 +12,18 @@ from checker import check, check_accounts, Seen
 from harness import Slapd, wait_until
 from writers import RoleEditor, Writer, prepare
 
-ROUNDS = int(os.environ.get("PROV_CRASH_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("PROV_CRASH_ROUNDS", "60"))
 SEED = int(os.environ.get("PROV_CRASH_SEED", str(time.time_ns() % 10**6)))
-EACH = 10  # rounds on one database
+EACH = 6 if ROUNDS <= 60 else 20  # rounds on one database: it grows, and checking with it
 
 
 def killed_rounds(s, rng, rounds, first):
     answered, unknown, states = [], [], {}
     for n in range(first, first + rounds):
-        writers = [Writer(s, f"r{n}w{i}", rng.random()) for i in range(8)] + [RoleEditor(s, f"r{n}role", rng.random())]
+        writers = [Writer(s, f"r{n}w{i}", rng.random()) for i in range(16)] + [RoleEditor(s, f"r{n}role", rng.random())]
         for w in writers:
             w.start()
-        time.sleep(rng.uniform(0.05, 0.8))  # the moment of the crash: any
+        time.sleep(rng.uniform(0.05, 0.6))  # the moment of the crash: any
         s.kill()
         for w in writers:
             w.join(30)

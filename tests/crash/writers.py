@@ -1,4 +1,4 @@
-"""Eight clients that make joiners, movers and leavers as fast as they can, until the server dies.
+"""Clients that make joiners, movers and leavers as fast as they can, until the server dies.
 
 Each writer has its own accounts and its own connection. Every write carries a token in the
 reason control, and is noted before it is sent and again when it was answered: so afterwards

@@ -103,7 +103,8 @@ class Slapd(Directory):
     others     as in slapdconf.Config
     """
 
-    # what slapd and provd are started through (test_own_user.py)
+    # what is started, and what slapd and provd are started through (test_own_user.py)
+    module, provd = MODULE, PROVD
     slapd_by, slapd_options, provd_by = (), (), ()
     tool_timeout = 120
 
@@ -121,7 +122,7 @@ class Slapd(Directory):
         self.log_file.touch()
         keywords, module = {}, None
         if provision is not None:
-            module = MODULE
+            module = self.module
             keywords = {"provision-policy": POLICY, "provision-accounts": ACCOUNTS,
                         "provision-state": str(self.state), "provision-memberof": "on"}
             keywords.update(dict(provision))
@@ -352,7 +353,7 @@ class Slapd(Directory):
         assert self.provd_process is None
         with self.provd_log.open("ab") as log:
             self.provd_process = subprocess.Popen(
-                [*self.provd_by, PROVD, "--foreground", "--state", str(self.state), "-H", self.ldapi,
+                [*self.provd_by, self.provd, "--foreground", "--state", str(self.state), "-H", self.ldapi,
                  *map(str, args)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         wait_until(lambda: self.provd_process.poll() is not None or self.provd_answers(), 10, "provd is there")

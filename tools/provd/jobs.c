@@ -9,6 +9,7 @@
 
 #include "body.h"
 #include "daemon.h"
+#include "failpoint.h"
 #include "log.h"
 #include "names.h"
 #include "progress.h"
@@ -229,6 +230,7 @@ static int begin(struct provd *p, struct job *j, struct prov_body *body, struct 
 		return rc;
 	provd_connector_hold(j->conn);
 	p->njob++;
+	PROV_FAILPOINT("provd.started");
 	return 0;
 }
 
@@ -244,6 +246,7 @@ static bool start(struct provd *p, struct channel *ch, const struct prov_deliver
 		return true;
 	}
 	if (!rc) {
+		PROV_FAILPOINT("provd.taken");
 		j = prepare(p, ch, d, &body);
 		rc = begin(p, j, &body, &err);
 	}
@@ -312,8 +315,10 @@ static void take_result(struct provd *p, struct job *j, struct prov_result *r)
 			p->test[i].result = *r;
 			p->test[i].done = true;
 		}
+	PROV_FAILPOINT("provd.ended");
 	if (j->w)
 		keep_remote(p, j, r);
+	PROV_FAILPOINT("provd.remote");
 	if (!j->d)
 		prov_log(LOG_INFO, "event=test connector=%s id=%s outcome=%s ms=%lld", j->ch->name,
 			j->id, prov_outcome_name(r->outcome), (long long)r->ms);

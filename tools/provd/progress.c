@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "body.h"
+#include "failpoint.h"
 #include "log.h"
 #include "reports.h"
 
@@ -169,6 +170,10 @@ static int save_items(struct prov_kv_txn *t, void *ctx)
 	int rc = save_all(t, s->item, s->n);
 	for (size_t i = 0; !rc && r && i < r->n; i++)
 		rc = prov_reports_put(t, r->noted, r->record[i]);
+	if (r && r->n)
+		PROV_FAILPOINT("provd.report");
+	if (!rc)
+		rc = PROV_FAILPOINT_RC("provd.save");
 	return rc || !r ? rc : prov_reports_trim(t, r->noted);
 }
 
@@ -177,6 +182,7 @@ int prov_progress_save(struct prov_delivery_env *d, const struct prov_progress_i
 {
 	struct save_items s = { item, n, reports };
 	int rc = n || (reports && reports->n) ? prov_progress_write(d, save_items, &s, err) : 0;
+	PROV_FAILPOINT("provd.saved");
 	for (size_t i = 0; !rc && i < n; i++)
 		prov_queue_saved(item[i].q);
 	return rc;
