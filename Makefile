@@ -239,14 +239,9 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h), and the disk that tests/crash watches
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so
+# module and provd with failpoints (overlay/store/failpoint.h)
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd
 	@echo "made: $^"
-
-build/crash/disk.so: tests/crash/disk.c
-	@mkdir -p $(@D)
-	@echo "  LINK $@"
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -o $@ $< -ldl
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)
