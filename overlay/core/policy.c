@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "policy_impl.h"
 
 int prov_policy_new(const struct prov_schema *schema, const struct prov_policy_env *env,
@@ -43,21 +44,6 @@ void prov_policy_free(struct prov_policy **pp)
 	prov_arena_dispose(&p->arena);
 	free(p);
 	*pp = NULL;
-}
-
-int prov_grow(void *array, size_t n, size_t *room, size_t size)
-{
-	void **a = array;
-
-	if (n < *room)
-		return 0;
-	size_t more = *room ? *room * 2 : 16;
-	void *fresh = realloc(*a, more * size);
-	if (!fresh)
-		return PROV_ENOMEM;
-	*a = fresh;
-	*room = more;
-	return 0;
 }
 
 static const struct prov_attr *attr(const struct prov_policy *p, const struct prov_entry *e,

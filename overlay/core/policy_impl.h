@@ -44,7 +44,6 @@ struct prov_policy {
 	size_t ngroup, group_room;
 };
 
-int prov_grow(void *array, size_t n, size_t *room, size_t size);
 int prov_val_order(struct prov_val a, struct prov_val b);
 
 /* policy_sod.c. Resolve the rules; once the roles know their closures. */

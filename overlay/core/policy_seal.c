@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "policy_impl.h"
 
 static int role_error(struct prov_error *err, const struct prov_role *r, const char *what,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "policy_impl.h"
 
 static int shown(struct prov_val v)

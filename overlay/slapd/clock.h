@@ -5,9 +5,9 @@
  * Several providers: the one with the lowest server id that contextCSN names does it at once,
  * each other one a minute later than the one before it, if it is still to be done; so
  * normally exactly one acts, and another takes over when that is gone. What came due while
- * a provider was down waits a minute longer there, since another one may have done it and replication
- * says so first. A read-only consumer never does. Looking needs an equality index on provDue; without it the search is only
- * done every ten minutes, and the log says so once.
+ * a provider was down waits a minute longer there, since another one may have done it and
+ * replication says so first. A read-only consumer never does. Looking needs an equality index
+ * on provDue; without it the search is only done every ten minutes, and the log says so once.
  *
  * A task in slapd's run queue sets the time; the work is done in the background task.
  */
