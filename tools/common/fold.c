@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
-#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
 
@@ -177,21 +176,12 @@ char *prov_fold_name(const char *s, size_t len)
 	size_t got = 0, o = 0;
 	if (prov_fold_name_quick(s, len, quick, sizeof(quick), &o))
 		return strndup(quick, o);
-	o = 0;
 	uint8_t *f = u8_check((const uint8_t *)s, len)
 		? NULL
 		: u8_casefold((const uint8_t *)s, len, NULL, UNINORM_NFKD, NULL, &got);
 	if (!f)
 		return prov_fold_text(s, len);
-	for (size_t i = 0; i < got;) {
-		ucs4_t c;
-		int step = u8_mbtouc(&c, f + i, got - i);
-		if (uc_is_general_category(c, UC_LETTER) || uc_is_general_category(c, UC_NUMBER)) {
-			memmove(f + o, f + i, (size_t)step);
-			o += (size_t)step;
-		}
-		i += (size_t)step;
-	}
+	o = prov_latin_letters(f, got);
 	char *out = realloc(f, o + 1);
 	if (!out)
 		free(f);

@@ -69,6 +69,18 @@ uint64_t prov_hash_text(const char *s, size_t len)
 	return h;
 }
 
+uint64_t prov_hash_name(const char *s, size_t len)
+{
+	char quick[QUICK];
+	size_t n;
+	if (prov_fold_name_quick(s, len, quick, sizeof(quick), &n))
+		return n ? prov_hash(quick, n) : 0;
+	char *text = prov_fold_name(s, len);
+	uint64_t h = text && *text ? prov_hash(text, strlen(text)) : 0;
+	free(text);
+	return h;
+}
+
 uint64_t prov_hash_dn(const char *s, size_t len)
 {
 	char quick[QUICK];

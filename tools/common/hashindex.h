@@ -25,6 +25,8 @@ uint64_t prov_hash(const void *s, size_t len);
 /* Of a text or DN folded as in fold.h; 0: no memory. */
 uint64_t prov_hash_text(const char *s, size_t len);
 uint64_t prov_hash_dn(const char *s, size_t len);
+/* Of a person's name folded as in fold.h; 0: it has no letters, too. */
+uint64_t prov_hash_name(const char *s, size_t len);
 /* Of a and then b. */
 uint64_t prov_hash_join(uint64_t a, uint64_t b);
 

@@ -23,7 +23,7 @@ static bool in_names(ucs4_t c)
 	return uc_is_general_category(c, UC_LETTER) || uc_is_general_category(c, UC_NUMBER);
 }
 
-static size_t names_only(uint8_t *s, size_t len)
+size_t prov_latin_letters(uint8_t *s, size_t len)
 {
 	size_t o = 0;
 	for (size_t i = 0; i < len;) {
@@ -48,7 +48,7 @@ static void fill_one(enum prov_latin form, ucs4_t c)
 			  form == PROV_LATIN_TEXT ? UNINORM_NFKC : UNINORM_NFKD, NULL, &n)
 		: NULL;
 	if (f && form == PROV_LATIN_NAME)
-		n = names_only(f, n);
+		n = prov_latin_letters(f, n);
 	table[form][c].n = f && n <= MOST ? (uint8_t)n : NOT_HERE;
 	if (f && n <= MOST)
 		memcpy(table[form][c].text, f, n);

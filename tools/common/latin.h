@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum prov_latin {
 	PROV_LATIN_TEXT, /* case folded, NFKC; spaces as they are */
@@ -23,5 +24,8 @@ enum prov_latin {
  */
 bool prov_latin_fold(enum prov_latin form, const char *s, size_t len, char *out, size_t room,
 	size_t *n);
+
+/* What a name keeps of decomposed UTF-8: letters and digits, in place. Returns how many bytes. */
+size_t prov_latin_letters(uint8_t *s, size_t len);
 
 #endif

@@ -58,6 +58,8 @@ extern const struct ctl_command cmd_status, cmd_explain, cmd_plan, cmd_scan, cmd
 int ctl_fail(const struct prov_error *err);
 int ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int ctl_nomem(void);
+/* Why the server will take no write of ours at all, by the result code of one; NULL: it may take others. */
+const char *ctl_takes_no_writes(int code);
 
 /* Connect and bind, once. 0 or an exit status after saying why. */
 int ctl_connect(struct ctl *c);

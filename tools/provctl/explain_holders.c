@@ -169,11 +169,11 @@ static int put_givers(FILE *f, const struct explain *x, const struct explain_val
 		const struct explain_role *r = &x->role[i];
 		if (v->what == EXPLAIN_ROLE ? r != v->role : !explain_gives(r, v, &line))
 			continue;
-		char *dn = ctl_filter_escape(r->dn, strlen(r->dn));
-		if (!dn)
+		char *one = ctl_filter_equal("provEffectiveRole", r->dn);
+		if (!one)
 			return PROV_ENOMEM;
-		fprintf(f, "(provEffectiveRole=%s)", dn);
-		free(dn);
+		fputs(one, f);
+		free(one);
 	}
 	return 0;
 }
@@ -190,9 +190,12 @@ static char *candidates(const struct explain *x, const struct explain_value *v)
 	} else if (f && v->what == EXPLAIN_ATTRIBUTE) {
 		const char *value = strchr(v->shown, ':');
 		value = value ? value + 2 : "";
-		char *safe = ctl_filter_escape(value, strlen(value));
-		fprintf(f, "(%s=%s)", v->attr, safe ? safe : "");
-		free(safe);
+		char *one = ctl_filter_equal(v->attr, value);
+		if (one)
+			fputs(one, f);
+		else
+			rc = PROV_ENOMEM;
+		free(one);
 	} else if (f) {
 		fputs("(|(!(objectClass=*))", f); /* nobody, when no role gives it */
 		rc = put_givers(f, x, v);
@@ -284,7 +287,7 @@ static int by_way(struct holders *h, const char *way, const char *detail, const 
 {
 	static const char *const attrs[] = { "provTimedRole", NULL };
 	struct ctl *c = h->x->ctl;
-	char *role = ctl_filter_escape(h->role->dn, strlen(h->role->dn));
+	char *role = ctl_filter_equal("provEffectiveRole", h->role->dn);
 	int rc = role ? 0 : PROV_ENOMEM;
 	h->way = way;
 	h->detail = detail;
@@ -292,8 +295,7 @@ static int by_way(struct holders *h, const char *way, const char *detail, const 
 	h->n = 0;
 	for (size_t i = 0; !rc && i < c->nscope; i++) {
 		char *filter = NULL;
-		if (asprintf(&filter, "(&%s(provEffectiveRole=%s)%s)", c->scope[i].filter, role,
-			    more) < 0)
+		if (asprintf(&filter, "(&%s%s%s)", c->scope[i].filter, role, more) < 0)
 			rc = PROV_ENOMEM;
 		else
 			rc = ctl_search(c, c->scope[i].base, c->scope[i].scope, filter, attrs,
@@ -317,32 +319,24 @@ static int by_includes(struct holders *h, FILE *none, struct prov_error *err)
 	int rc = 0;
 	for (size_t i = 0; !rc && i < h->x->nrole; i++) {
 		const struct explain_role *by = &h->x->role[i];
-		char *dn = NULL, *more = NULL;
 		if (!includes(by, h->role))
 			continue;
-		dn = ctl_filter_escape(by->dn, strlen(by->dn));
-		if (!dn || asprintf(&more, "(provEffectiveRole=%s)", dn) < 0)
-			rc = PROV_ENOMEM;
-		else
-			rc = by_way(h, "included by", by->dn, more, err);
+		char *more = ctl_filter_equal("provEffectiveRole", by->dn);
+		rc = more ? by_way(h, "included by", by->dn, more, err) : PROV_ENOMEM;
 		if (!rc)
 			fputs(more, none);
 		free(more);
-		free(dn);
 	}
 	return rc;
 }
 
 static int by_assignment(struct holders *h, FILE *none, struct prov_error *err)
 {
-	char *dn = ctl_filter_escape(h->role->dn, strlen(h->role->dn)), *more = NULL;
-	int rc = !dn || asprintf(&more, "(provAssignedRole=%s)", dn) < 0 ? PROV_ENOMEM : 0;
-	if (!rc)
-		rc = by_way(h, "given by hand (provAssignedRole)", "", more, err);
+	char *more = ctl_filter_equal("provAssignedRole", h->role->dn);
+	int rc = more ? by_way(h, "given by hand (provAssignedRole)", "", more, err) : PROV_ENOMEM;
 	if (!rc)
 		fputs(more, none);
 	free(more);
-	free(dn);
 	return rc;
 }
 

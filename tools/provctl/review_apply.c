@@ -26,22 +26,13 @@ static void set(struct change *c, int op, const char *attr, struct berval **valu
 		.mod_bvalues = value };
 }
 
-static char *still_held(const char *role)
-{
-	char *safe = ctl_filter_escape(role, strlen(role)), *filter = NULL;
-	if (safe && asprintf(&filter, "(provEffectiveRole=%s)", safe) < 0)
-		filter = NULL;
-	free(safe);
-	return filter;
-}
-
 static int modify(struct review *r, const struct review_row *row, const char *dn, LDAPMod **mods)
 {
 	LDAP *ld = r->c->ld;
 	LDAPControl why = { PROV_CTL_REASON, { strlen(row->reason), row->reason }, 1 };
 	LDAPControl assertion = { LDAP_CONTROL_ASSERT, { 0, NULL }, 1 };
 	LDAPControl *ctrl[] = { &why, &assertion, NULL };
-	char *filter = still_held(row->role);
+	char *filter = ctl_filter_equal("provEffectiveRole", row->role);
 	int rc = filter ? ldap_create_assertion_control_value(ld, filter, &assertion.ldctl_value)
 			: LDAP_NO_MEMORY;
 	if (!rc)
@@ -134,7 +125,6 @@ static int lost(struct review *r, struct review_row *row, int rc)
 static int take_answer(struct review *r, struct review_row *row, int rc)
 {
 	char *text = NULL;
-	int st = 0;
 	switch (rc) {
 	case LDAP_SUCCESS:
 		review_settle(row, REVIEW_DONE, "%s", "");
@@ -147,10 +137,8 @@ static int take_answer(struct review *r, struct review_row *row, int rc)
 	case LDAP_NO_MEMORY:
 		return ctl_nomem();
 	case LDAP_UNAVAILABLE_CRITICAL_EXTENSION:
-		return ctl_say("the server does not know the reason control: the overlay is not "
-			       "loaded");
 	case LDAP_REFERRAL:
-		return ctl_say("the server takes no writes (a consumer?): use a provider");
+		return ctl_say("%s", ctl_takes_no_writes(rc));
 	case LDAP_ASSERTION_FAILED:
 	case LDAP_NO_SUCH_ATTRIBUTE:
 	case LDAP_TYPE_OR_VALUE_EXISTS:
@@ -162,7 +150,7 @@ static int take_answer(struct review *r, struct review_row *row, int rc)
 		review_settle(row, REVIEW_FAILED, "%s%s%s", ldap_err2string(rc),
 			text && *text ? ": " : "", text ? text : "");
 		ldap_memfree(text);
-		return st;
+		return 0;
 	}
 }
 

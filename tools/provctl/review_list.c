@@ -109,11 +109,12 @@ static int see_also(void *ctx, LDAP *ld, LDAPMessage *e, struct prov_error *err)
 
 static int put_equal(FILE *f, const char *attr, const char *value)
 {
-	char *safe = ctl_filter_escape(value, strlen(value));
-	if (safe)
-		fprintf(f, "(%s=%s)", attr, safe);
-	free(safe);
-	return safe ? 0 : PROV_ENOMEM;
+	char *one = ctl_filter_equal(attr, value);
+	if (!one)
+		return PROV_ENOMEM;
+	fputs(one, f);
+	free(one);
+	return 0;
 }
 
 /* Has the role, matches one of its filters, and may have it in another way. */

@@ -80,6 +80,8 @@ const struct berval *scan_first(const struct scan_entry *e, size_t attr);
 bool scan_is(const struct scan_entry *e, size_t attr, const char *text);
 /* A time, in seconds; 0 when there is none or it does not parse. */
 int64_t scan_time(const struct scan_entry *e, size_t attr);
+/* The DN in a provTimedRole: from, until, DN. */
+const char *scan_timed_role(const char *value);
 bool scan_same_csn(const struct scan_entry *a, const struct scan_entry *b);
 
 /* -- accounts (scan_mem.c) ------------------------------------------------------------------ */
@@ -319,6 +321,8 @@ uint64_t scan_id_of(const struct scan *s, const struct scan_entry *e, enum scan_
 bool scan_left(const struct scan_entry *e);
 bool scan_works(const struct scan_entry *e);
 bool scan_machine(const struct scan_entry *e);
+/* scan_grants.c: does the account say that this group was given? By which role and since when: unless NULL. */
+bool scan_granted(const struct scan_entry *e, uint64_t group, char role[512], int64_t *since);
 /* scan_correlate.c */
 int scan_rules_parse(struct scan *s, struct prov_error *err);
 /* from: where scan_rule_columns() put them. */

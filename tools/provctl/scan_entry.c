@@ -93,6 +93,15 @@ int64_t scan_time(const struct scan_entry *e, size_t attr)
 	return secs;
 }
 
+const char *scan_timed_role(const char *value)
+{
+	for (int i = 0; i < 2; i++) {
+		value += strcspn(value, " ");
+		value += strspn(value, " ");
+	}
+	return value;
+}
+
 bool scan_same_csn(const struct scan_entry *a, const struct scan_entry *b)
 {
 	const struct berval *x = scan_first(a, SCAN_A_CSN), *y = scan_first(b, SCAN_A_CSN);

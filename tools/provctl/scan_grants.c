@@ -20,8 +20,7 @@ struct missing {
 	uint32_t account, granted;
 };
 
-/* Does the account still say that this group was given? The role and since when, then. */
-static bool granted(const struct scan_entry *e, uint64_t group, char role[512], int64_t *since)
+bool scan_granted(const struct scan_entry *e, uint64_t group, char role[512], int64_t *since)
 {
 	bool yes = false;
 	for (BerVarray v = e->val[SCAN_A_GRANT]; !yes && v && v->bv_val; v++) {
@@ -32,8 +31,9 @@ static bool granted(const struct scan_entry *e, uint64_t group, char role[512], 
 			g.kind == PROV_KIND_GROUP &&
 			prov_hash_dn(g.what.data, g.what.len) == group) {
 			yes = true;
-			snprintf(role, 512, "%.*s", (int)g.role.len, g.role.data);
-			if (prov_time_parse(g.since, since))
+			if (role)
+				snprintf(role, 512, "%.*s", (int)g.role.len, g.role.data);
+			if (since && prov_time_parse(g.since, since))
 				*since = 0;
 		}
 		prov_arena_dispose(&arena);
@@ -53,7 +53,7 @@ struct look {
 static int begin(struct scan *s, const struct missing *x, const struct scan_ask *q, struct look *l)
 {
 	l->wrong = scan_asked(s, q, &l->e) && !scan_left(&l->e) &&
-		granted(&l->e, s->granted.hash[x->granted], l->role, &l->since);
+		scan_granted(&l->e, s->granted.hash[x->granted], l->role, &l->since);
 	if (!l->wrong)
 		return 0;
 	const struct berval *uid = scan_first(&l->e, SCAN_A_UID);

@@ -2,25 +2,11 @@
  * scan_keep.c - what is kept of an account for the joins: values that must be its own, groups that
  * its grants explain, entries that it refers to.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "fold.h"
 #include "grant.h"
 #include "grow.h"
 #include "scan.h"
-
-static uint64_t hash_name(const char *text, size_t len)
-{
-	char quick[512];
-	size_t n;
-	if (prov_fold_name_quick(text, len, quick, sizeof(quick), &n))
-		return n ? prov_hash(quick, n) : 0;
-	char *name = prov_fold_name(text, len);
-	uint64_t h = name && *name ? prov_hash(name, strlen(name)) : 0;
-	free(name);
-	return h;
-}
 
 /* Given name and surname, else the first common name; with something that few people share. */
 static uint64_t hash_person(const struct scan_entry *e, size_t with)
@@ -35,9 +21,9 @@ static uint64_t hash_person(const struct scan_entry *e, size_t with)
 		memcpy(both, given->bv_val, given->bv_len);
 		both[given->bv_len] = ' ';
 		memcpy(both + given->bv_len + 1, sn->bv_val, sn->bv_len);
-		name = hash_name(both, given->bv_len + 1 + sn->bv_len);
+		name = prov_hash_name(both, given->bv_len + 1 + sn->bv_len);
 	} else if (cn) {
-		name = hash_name(cn->bv_val, cn->bv_len);
+		name = prov_hash_name(cn->bv_val, cn->bv_len);
 	}
 	return name ? prov_hash_join(name, prov_hash_text(more->bv_val, more->bv_len)) : 0;
 }
@@ -175,13 +161,8 @@ static int keep_refs(struct scan *s, uint32_t number, const struct scan_entry *e
 		SCAN_A_ASSIGNED, SCAN_A_TIMED };
 	for (size_t k = 0; k < sizeof(attr) / sizeof(attr[0]); k++)
 		for (BerVarray v = e->val[attr[k]]; v && v->bv_val; v++) {
-			const char *dn = v->bv_val;
-			if (attr[k] == SCAN_A_TIMED) { /* from, until, DN */
-				dn += strcspn(dn, " ");
-				dn += strspn(dn, " ");
-				dn += strcspn(dn, " ");
-				dn += strspn(dn, " ");
-			}
+			const char *dn =
+				attr[k] == SCAN_A_TIMED ? scan_timed_role(v->bv_val) : v->bv_val;
 			uint64_t target = prov_hash_dn(dn, strlen(dn));
 			if (!known(s, target) && scan_ref_add(&s->refs, target, number))
 				return PROV_ENOMEM;

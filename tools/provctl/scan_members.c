@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grant.h"
 #include "ldifout.h"
 #include "scan.h"
 #include "search.h"
@@ -49,20 +48,6 @@ static char *subject(struct scan *s, const struct scan_suspect *x)
 	return dn;
 }
 
-static bool grants_group(const struct scan_entry *e, uint64_t group)
-{
-	bool yes = false;
-	for (BerVarray v = e->val[SCAN_A_GRANT]; !yes && v && v->bv_val; v++) {
-		struct prov_arena arena = PROV_ARENA_INIT;
-		struct prov_grant g;
-		if (!prov_grant_parse((struct prov_val){ v->bv_val, v->bv_len }, &arena, &g, NULL))
-			yes = g.kind == PROV_KIND_GROUP &&
-				prov_hash_dn(g.what.data, g.what.len) == group;
-		prov_arena_dispose(&arena);
-	}
-	return yes;
-}
-
 static uint64_t csn_of(const struct scan_entry *e)
 {
 	const struct berval *v = scan_first(e, SCAN_A_CSN);
@@ -76,7 +61,7 @@ static bool still_wrong(const struct scan *s, const struct scan_suspect *x,
 	uint64_t group = s->groups.hash[x->group];
 	if (x->check == FINDING_LEAVER_LEFTOVER)
 		return scan_left(e);
-	return !scan_left(e) && !grants_group(e, group);
+	return !scan_left(e) && !scan_granted(e, group, NULL, NULL);
 }
 
 static int note_alive(struct scan *s, const char *dn)
@@ -101,7 +86,7 @@ static int look_one(struct scan *s, struct member *m, const struct scan_ask *q, 
 		m->wrong = csn && csn == m->csn;
 	} else {
 		m->wrong = there && still_wrong(s, m->x, &e);
-		m->granted = there && grants_group(&e, s->groups.hash[m->x->group]);
+		m->granted = there && scan_granted(&e, s->groups.hash[m->x->group], NULL, NULL);
 		m->csn = csn;
 		m->since = there ? scan_time(&e, SCAN_A_SINCE) : 0;
 		snprintf(m->uid, sizeof(m->uid), "%s", uid ? uid->bv_val : "");
@@ -116,10 +101,7 @@ static int make_ask(struct scan *s, const struct scan_suspect *x, struct scan_as
 	*dn = subject(s, x);
 	*q = scan_ask_entry(*dn, subject_attrs);
 	if (*dn && x->account == SCAN_NONE && x->attr == 2) {
-		char *safe = ctl_filter_escape(*dn, strlen(*dn));
-		if (!safe || asprintf(filter, "(uid=%s)", safe) < 0)
-			*filter = NULL;
-		free(safe);
+		*filter = ctl_filter_equal("uid", *dn);
 		*q = (struct scan_ask){ .base = s->ctl->server.suffix,
 			.filter = *filter,
 			.scope = LDAP_SCOPE_SUBTREE,

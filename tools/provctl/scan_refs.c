@@ -56,13 +56,7 @@ static const char *attr_name(const struct scan *s, size_t attr)
 
 static const char *target_of(size_t attr, const char *value)
 {
-	if (attr != SCAN_A_TIMED)
-		return value;
-	for (int i = 0; i < 2; i++) { /* from, until, DN */
-		value += strcspn(value, " ");
-		value += strspn(value, " ");
-	}
-	return value;
+	return attr == SCAN_A_TIMED ? scan_timed_role(value) : value;
 }
 
 /* The empty DN is nobody's. */

@@ -135,11 +135,7 @@ static size_t count(const struct scan *s, const struct scan_rule_sod *r)
 static const struct berval *value_of(const struct scan_entry *e, size_t attr, uint64_t role)
 {
 	for (BerVarray v = e->val[attr]; v && v->bv_val; v++) {
-		const char *dn = v->bv_val;
-		for (int i = 0; attr == SCAN_A_TIMED && i < 2; i++) { /* from, until, DN */
-			dn += strcspn(dn, " ");
-			dn += strspn(dn, " ");
-		}
+		const char *dn = attr == SCAN_A_TIMED ? scan_timed_role(v->bv_val) : v->bv_val;
 		if (prov_hash_dn(dn, strlen(dn)) == role)
 			return v;
 	}

@@ -53,6 +53,15 @@ char *ctl_filter_escape(const char *s, size_t len)
 	return text;
 }
 
+char *ctl_filter_equal(const char *attr, const char *value)
+{
+	char *safe = ctl_filter_escape(value, strlen(value)), *text = NULL;
+	if (safe && asprintf(&text, "(%s=%s)", attr, safe) < 0)
+		text = NULL;
+	free(safe);
+	return text;
+}
+
 bool ctl_entry_has(LDAP *ld, LDAPMessage *entry, const char *attr, const char *value)
 {
 	struct berval **v = ldap_get_values_len(ld, entry, attr);

@@ -30,6 +30,8 @@ int ctl_read(struct ctl *c, const char *dn, const char *filter, const char *cons
 
 /* Escape for a filter (RFC 4515, 3); malloc'ed or NULL. */
 char *ctl_filter_escape(const char *s, size_t len);
+/* "(attr=value)", the value escaped; malloc'ed or NULL. */
+char *ctl_filter_equal(const char *attr, const char *value);
 
 /* Is value there (compared as texts, any case)? */
 bool ctl_entry_has(LDAP *ld, LDAPMessage *entry, const char *attr, const char *value);

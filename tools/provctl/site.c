@@ -35,6 +35,18 @@ int ctl_fail(const struct prov_error *err)
 	return ctl_say("%s", err->text);
 }
 
+const char *ctl_takes_no_writes(int code)
+{
+	switch (code) {
+	case LDAP_UNAVAILABLE_CRITICAL_EXTENSION:
+		return "the server does not know the reason control: the overlay is not loaded";
+	case LDAP_REFERRAL:
+		return "the server takes no writes (a consumer?): use a provider";
+	default:
+		return NULL;
+	}
+}
+
 int ctl_nomem(void)
 {
 	return ctl_say("no memory");

@@ -224,11 +224,8 @@ static void take_write(struct sending *s, struct sync_change *c, LDAPMessage *m)
 		text && *text ? ": " : "", text ? text : "");
 	if (!rc && !code)
 		done(s, c);
-	else if (code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
-		s->st = ctl_say("the server does not know the reason control: the overlay is not "
-				"loaded");
-	else if (code == LDAP_REFERRAL)
-		s->st = ctl_say("the server takes no writes (a consumer?): use a provider");
+	else if (ctl_takes_no_writes(code))
+		s->st = ctl_say("%s", ctl_takes_no_writes(code));
 	else if (code == LDAP_UNWILLING_TO_PERFORM && text && strstr(text, PROV_CTL_OVERRIDE))
 		breaker(s, text);
 	else
