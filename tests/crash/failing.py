@@ -112,19 +112,6 @@ def load(s, name, rng, kinds=(RoleEditor,), most=4):
     return made
 
 
-def ended(writers):
-    """(answered, unknown) of writers whose server has died."""
-    answered, unknown = [], []
-    for w in writers:
-        w.join(30)
-        assert not w.is_alive()
-        w.client.close()
-        assert w.error is None, f"{w.name}: {w.error!r}"
-        answered += w.answered
-        unknown += [w.open] if w.open else []
-    return answered, unknown
-
-
 def check_syncs(seen):
     """A full sync tells of no account twice, and the last one of every account that was and is there."""
     told = Counter((r["reason"], r["entryUUID"]) for r in seen.records if r["op"] == "sync")

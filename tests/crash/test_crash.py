@@ -10,7 +10,7 @@ import time
 import pytest
 from checker import check, check_accounts, Seen
 from harness import Slapd, wait_until
-from writers import RoleEditor, Writer, prepare
+from writers import RoleEditor, Writer, ended, prepare
 
 ROUNDS = int(os.environ.get("PROV_CRASH_ROUNDS", "60"))
 SEED = int(os.environ.get("PROV_CRASH_SEED", str(time.time_ns() % 10**6)))
@@ -25,16 +25,12 @@ def killed_rounds(s, rng, rounds, first):
             w.start()
         time.sleep(rng.uniform(0.05, 0.6))  # the moment of the crash: any
         s.kill()
-        for w in writers:
-            w.join(30)
-            assert not w.is_alive()
-            w.client.close()
-            assert w.error is None, f"round {n}, seed {SEED}: {w.name}: {w.error!r}"
-            answered += w.answered
-            unknown += [w.open] if w.open else []
-        s.start()
-        wait_until(lambda: s.monitor().one("provMonitorFollowPending") == "0", 60, "everybody has followed")
         try:
+            told, open_ = ended(writers)
+            answered += told
+            unknown += open_
+            s.start()
+            wait_until(lambda: s.monitor().one("provMonitorFollowPending") == "0", 60, "everybody has followed")
             seen = check(s, answered, unknown)
         except AssertionError as error:
             raise AssertionError(f"round {n}, seed {SEED}: {error}") from None

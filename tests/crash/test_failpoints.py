@@ -13,12 +13,12 @@ import pytest
 
 from checker import Seen, check
 from directory import PEOPLE
-from failing import Failing, Syncer, Timed, check_reports, check_syncs, compiled_in, ended, load, provd_dies
+from failing import Failing, Syncer, Timed, check_reports, check_syncs, compiled_in, load, provd_dies
 from harness import stays, wait_until
 from ldapclient import refused
 from test_provd_killed import Site
 from test_replication import consumer_of, same
-from writers import RoleEditor, prepare
+from writers import RoleEditor, ended, prepare
 
 SEED = int(os.environ.get("PROV_CRASH_SEED", str(time.time_ns() % 10**6)))
 

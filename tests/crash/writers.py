@@ -114,3 +114,16 @@ class RoleEditor(Writer):
 
 
 __all__ = ["Writer", "RoleEditor", "prepare", "DEPARTMENTS", "OVERRIDE"]
+
+
+def ended(writers):
+    """(answered, unknown) of writers whose server has died."""
+    answered, unknown = [], []
+    for w in writers:
+        w.join(30)
+        assert not w.is_alive()
+        w.client.close()
+        assert w.error is None, f"{w.name}: {w.error!r}"
+        answered += w.answered
+        unknown += [w.open] if w.open else []
+    return answered, unknown

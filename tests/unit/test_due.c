@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-#include "evaluate.h"
-#include "fake_schema.h"
+#include "fake_world.h"
 
 #define NOW 1700000000 /* 20231114221320Z */
 #define PAST "20231114221319Z"
@@ -18,67 +17,17 @@
 #define SOON "20231114221321Z"
 #define LATER "20231116221320Z"
 
-struct world {
-	struct prov_arena arena;
-	struct prov_policy *policy;
-	struct prov_plan plan;
-	struct prov_error err;
-};
-
-static int taken(void *ctx, const struct prov_type *type, struct prov_val value, bool *is,
-	struct prov_error *err)
-{
-	(void)ctx, (void)type, (void)value, (void)err;
-	*is = false;
-	return 0;
-}
-
-static int no_memberships(void *ctx, struct prov_arena *arena, struct prov_val **dn,
-	struct prov_val **ndn, size_t *n, struct prov_error *err)
-{
-	(void)ctx, (void)arena, (void)err;
-	*dn = *ndn = NULL;
-	*n = 0;
-	return 0;
-}
-
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	assert_int_equal(world_new(state), 0);
+	struct world *w = *state;
 
-	*state = w;
-	assert_int_equal(prov_policy_new(&fake_schema, NULL, &w->policy, NULL), 0);
 	assert_int_equal(prov_policy_add(w->policy,
 				 FAKE_ENTRY(&w->arena, "cn=vip", "objectClass: provRole", "cn: vip",
 					 "provEntitlement: vip"),
 				 &w->err),
 		0);
 	return prov_policy_seal(w->policy, &w->err);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	prov_policy_free(&w->policy);
-	prov_arena_dispose(&w->arena);
-	free(w);
-	return 0;
-}
-
-static int run(struct world *w, enum prov_op op, const struct prov_entry *before,
-	const struct prov_entry *after, int64_t now)
-{
-	const struct prov_services s = { w, taken, NULL, NULL, no_memberships };
-	const struct prov_request r = { .op = op,
-		.before = before,
-		.after = after,
-		.change_id = prov_val_str("c1"),
-		.actor = prov_val_str("cn=hr"),
-		.now = now };
-
-	memset(&w->err, 0, sizeof(w->err));
-	return prov_evaluate(w->policy, &r, &s, &w->arena, &w->plan, &w->err);
 }
 
 #define ACCOUNT(w, ...) \
@@ -98,7 +47,9 @@ static void a_new_account_waits_for_its_start(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(run(w, PROV_OP_ADD, NULL, ACCOUNT(w, "provStartTime: " SOON), NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_ADD, NULL, ACCOUNT(w, "provStartTime: " SOON),
+				 NOW),
+		0);
 	assert_int_equal(w->plan.after, PROV_STATE_PENDING);
 	assert_true(sets(w, "provState", "pending"));
 	assert_true(sets(w, "provDue", SOON));
@@ -109,7 +60,7 @@ static void who_says_active_is_believed(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(run(w, PROV_OP_ADD, NULL,
+	assert_int_equal(world_evaluate(w, PROV_OP_ADD, NULL,
 				 ACCOUNT(w, "provStartTime: " SOON, "provState: active"), NOW),
 		0);
 	assert_int_equal(w->plan.after, PROV_STATE_ACTIVE);
@@ -128,7 +79,7 @@ static void a_pending_account_begins_at_its_second_and_not_before(void **state)
 		ACCOUNT(w, "provStartTime: " AT_ONCE, "provState: pending", "provDue: " AT_ONCE);
 
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		assert_int_equal(run(w, PROV_OP_FOLLOW, e, e, at[i].now), 0);
+		assert_int_equal(world_evaluate(w, PROV_OP_FOLLOW, e, e, at[i].now), 0);
 		assert_int_equal(w->plan.after, at[i].is);
 		assert_int_equal(sets(w, "provState", "active"), at[i].is == PROV_STATE_ACTIVE);
 		assert_int_equal(sets(w, "provDue", NULL), at[i].is == PROV_STATE_ACTIVE);
@@ -144,10 +95,10 @@ static void an_account_ends_at_its_second_whatever_its_state(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text), "provState: %s", states[i]);
 		struct prov_entry *e = ACCOUNT(w, "provEndTime: " AT_ONCE, text);
-		assert_int_equal(run(w, PROV_OP_FOLLOW, e, e, NOW - 1), 0);
+		assert_int_equal(world_evaluate(w, PROV_OP_FOLLOW, e, e, NOW - 1), 0);
 		assert_false(w->plan.leaver);
 		assert_int_equal(w->plan.due, NOW);
-		assert_int_equal(run(w, PROV_OP_FOLLOW, e, e, NOW), 0);
+		assert_int_equal(world_evaluate(w, PROV_OP_FOLLOW, e, e, NOW), 0);
 		assert_true(w->plan.leaver);
 		assert_true(w->plan.events & PROV_EV_TERMINATED);
 		assert_int_equal(!!(w->plan.events & PROV_EV_SESSION_REVOKED), i == 0);
@@ -161,7 +112,7 @@ static void the_state_is_written_down_so_that_it_can_be_searched_for(void **stat
 	struct world *w = *state;
 	struct prov_entry *e = ACCOUNT(w, "provEndTime: " LATER);
 
-	assert_int_equal(run(w, PROV_OP_MODIFY, e, e, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, e, e, NOW), 0);
 	assert_true(sets(w, "provState", "active"));
 	assert_int_equal(w->plan.events, PROV_EV_UPDATED);
 }
@@ -171,11 +122,11 @@ static void an_end_that_has_passed_is_no_place_to_come_back_to(void **state)
 	struct world *w = *state;
 	struct prov_entry *gone = ACCOUNT(w, "provEndTime: " PAST, "provState: terminated");
 
-	assert_int_equal(run(w, PROV_OP_MODIFY, gone,
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, gone,
 				 ACCOUNT(w, "provEndTime: " PAST, "provState: active"), NOW),
 		PROV_EREFUSED);
 	assert_non_null(strstr(w->err.text, "provEndTime \"" PAST "\" has passed"));
-	assert_int_equal(run(w, PROV_OP_MODIFY, gone,
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, gone,
 				 ACCOUNT(w, "provEndTime: " LATER, "provState: active"), NOW),
 		0);
 	assert_int_equal(w->plan.after, PROV_STATE_ACTIVE);
@@ -187,9 +138,9 @@ static void an_end_before_the_start_is_refused_when_it_is_new(void **state)
 	struct prov_entry *had =
 		ACCOUNT(w, "provStartTime: " LATER, "provEndTime: " SOON, "provState: pending");
 
-	assert_int_equal(run(w, PROV_OP_ADD, NULL, had, NOW), PROV_EREFUSED);
+	assert_int_equal(world_evaluate(w, PROV_OP_ADD, NULL, had, NOW), PROV_EREFUSED);
 	assert_non_null(strstr(w->err.text, "is not after provStartTime"));
-	assert_int_equal(run(w, PROV_OP_FOLLOW, had, had, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_FOLLOW, had, had, NOW), 0);
 }
 
 static void only_a_near_and_new_end_of_an_account_that_is_there_counts_as_a_leaver(void **state)
@@ -199,13 +150,13 @@ static void only_a_near_and_new_end_of_an_account_that_is_there_counts_as_a_leav
 	struct prov_entry *soon = ACCOUNT(w, "provState: active", "provEndTime: " SOON);
 	struct prov_entry *later = ACCOUNT(w, "provState: active", "provEndTime: " LATER);
 
-	assert_int_equal(run(w, PROV_OP_MODIFY, no, soon, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, no, soon, NOW), 0);
 	assert_true(w->plan.ends_soon);
-	assert_int_equal(run(w, PROV_OP_MODIFY, soon, soon, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, soon, soon, NOW), 0);
 	assert_false(w->plan.ends_soon);
-	assert_int_equal(run(w, PROV_OP_MODIFY, no, later, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, no, later, NOW), 0);
 	assert_false(w->plan.ends_soon);
-	assert_int_equal(run(w, PROV_OP_ADD, NULL, soon, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_ADD, NULL, soon, NOW), 0);
 	assert_false(w->plan.ends_soon);
 }
 
@@ -221,7 +172,7 @@ static void a_role_is_held_from_its_first_second_to_before_its_last(void **state
 		ACCOUNT(w, "provState: active", "provTimedRole: " AT_ONCE " " SOON " cn=vip");
 
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		assert_int_equal(run(w, PROV_OP_FOLLOW, e, e, at[i].now), 0);
+		assert_int_equal(world_evaluate(w, PROV_OP_FOLLOW, e, e, at[i].now), 0);
 		assert_int_equal(w->plan.ent_gained.n, at[i].held);
 		assert_int_equal(w->plan.due, at[i].due);
 	}
@@ -233,9 +184,9 @@ static void the_nearest_of_all_times_is_when_to_look_next(void **state)
 	struct prov_entry *e = ACCOUNT(w, "provState: active", "provEndTime: " LATER,
 		"provTimedRole: - " SOON " cn=vip", "provTimedRole: " LATER " - cn=vip");
 
-	assert_int_equal(run(w, PROV_OP_MODIFY, e, e, NOW), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, e, e, NOW), 0);
 	assert_true(sets(w, "provDue", SOON));
-	assert_int_equal(run(w, PROV_OP_MODIFY, e, e, NOW + 1), 0);
+	assert_int_equal(world_evaluate(w, PROV_OP_MODIFY, e, e, NOW + 1), 0);
 	assert_true(sets(w, "provDue", LATER));
 }
 
@@ -255,7 +206,8 @@ static void values_that_are_no_timed_roles_are_refused(void **state)
 	struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(run(w, PROV_OP_ADD, NULL, ACCOUNT(w, bad[i].value), NOW),
+		assert_int_equal(world_evaluate(w, PROV_OP_ADD, NULL, ACCOUNT(w, bad[i].value),
+					 NOW),
 			PROV_EREFUSED);
 		assert_non_null(strstr(w->err.text, bad[i].why));
 	}
@@ -263,7 +215,7 @@ static void values_that_are_no_timed_roles_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_free)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_account_waits_for_its_start),
 		TEST(who_says_active_is_believed),

@@ -11,40 +11,14 @@
 
 #include <cmocka.h>
 
-#include "evaluate.h"
-#include "fake_schema.h"
+#include "fake_world.h"
 
 #define THREADS 4
 #define ROUNDS 200
 
-static int taken(void *ctx, const struct prov_type *type, struct prov_val value, bool *is,
-	struct prov_error *err)
-{
-	(void)ctx, (void)type, (void)value, (void)err;
-	*is = false;
-	return 0;
-}
-
-static int random_of_none(void *ctx, unsigned char *out, size_t len)
-{
-	(void)ctx;
-	memset(out, 0, len);
-	return 0;
-}
-
-static int no_groups(void *ctx, struct prov_arena *arena, struct prov_val **dn,
-	struct prov_val **ndn, size_t *n, struct prov_error *err)
-{
-	(void)ctx, (void)arena, (void)err;
-	*dn = *ndn = NULL;
-	*n = 0;
-	return 0;
-}
-
 static void *evaluator(void *arg)
 {
 	const struct prov_policy *policy = arg;
-	const struct prov_services services = { NULL, taken, NULL, random_of_none, no_groups };
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct prov_arena a = PROV_ARENA_INIT;
@@ -55,7 +29,7 @@ static void *evaluator(void *arg)
 				"sn: Lovelace", "departmentNumber: sales");
 		struct prov_request req = { PROV_OP_ADD, NULL, after, prov_val_str("c"),
 			prov_val_str("cn=admin"), 1700000000, 0, NULL };
-		int rc = prov_evaluate(policy, &req, &services, &a, &plan, &err);
+		int rc = prov_evaluate(policy, &req, &fake_services, &a, &plan, &err);
 		bool good = rc == 0 && plan.roles_gained.n == 2 && plan.groups_gained.n == 1;
 		prov_arena_dispose(&a);
 		if (!good)

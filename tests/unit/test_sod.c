@@ -9,55 +9,12 @@
 
 #include <cmocka.h>
 
-#include "evaluate.h"
-#include "fake_schema.h"
+#include "fake_world.h"
 
 #define NOW 1700000000 /* 20231114221320Z */
 #define PAST "20231114221319Z"
 #define SOON "20231114221321Z"
 #define LATER "20231116221320Z"
-
-struct world {
-	struct prov_arena arena;
-	struct prov_policy *policy;
-	struct prov_plan plan;
-	struct prov_error err;
-};
-
-static int taken(void *ctx, const struct prov_type *type, struct prov_val value, bool *is,
-	struct prov_error *err)
-{
-	(void)ctx, (void)type, (void)value, (void)err;
-	*is = false;
-	return 0;
-}
-
-static int no_memberships(void *ctx, struct prov_arena *arena, struct prov_val **dn,
-	struct prov_val **ndn, size_t *n, struct prov_error *err)
-{
-	(void)ctx, (void)arena, (void)err;
-	*dn = *ndn = NULL;
-	*n = 0;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	*state = w;
-	return w ? prov_policy_new(&fake_schema, NULL, &w->policy, NULL) : -1;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	prov_policy_free(&w->policy);
-	prov_arena_dispose(&w->arena);
-	free(w);
-	return 0;
-}
 
 /* dn is "cn=name"; up to six lines more. */
 static int add(struct world *w, const char *class, const char *dn, const char *const *more)
@@ -130,11 +87,11 @@ static void a_role_that_is_not_there_is_refused(void **state)
 	ROLE(w, "cn=a");
 	SET(w, "cn=pay", "provSodRole: cn=a", "provSodRole: cn=ghost");
 	SEAL_FAILS(w, "set \"cn=pay\"", "provSodRole \"cn=ghost\"", "no such role");
-	assert_int_equal(setup(&other), 0);
+	assert_int_equal(world_new(&other), 0);
 	w = other;
 	ROLE(w, "cn=a", "provConflict: cn=ghost");
 	SEAL_FAILS(w, "role \"cn=a\"", "provConflict \"cn=ghost\"", "no such role");
-	teardown(&other);
+	world_free(&other);
 }
 
 static void a_role_is_not_in_conflict_with_itself(void **state)
@@ -212,7 +169,7 @@ static void both_sides_know_the_rule(void **state)
  */
 static int company(void **state)
 {
-	int rc = setup(state);
+	int rc = world_new(state);
 	struct world *w = *state;
 
 	if (rc)
@@ -233,26 +190,12 @@ static int company(void **state)
 	return 0;
 }
 
-static int run(struct world *w, enum prov_op op, const struct prov_entry *before,
-	const struct prov_entry *after)
-{
-	const struct prov_services s = { w, taken, NULL, NULL, no_memberships };
-	const struct prov_request r = { .op = op,
-		.before = before,
-		.after = after,
-		.change_id = prov_val_str("c1"),
-		.actor = prov_val_str("cn=hr"),
-		.now = NOW };
-
-	memset(&w->err, 0, sizeof(w->err));
-	return prov_evaluate(w->policy, &r, &s, &w->arena, &w->plan, &w->err);
-}
-
 #define ACCOUNT(w, ...) \
 	FAKE_ENTRY(&(w)->arena, "uid=ada", "objectClass: provAccount", "uid: ada", ##__VA_ARGS__)
 #define WITH(w, e, ...) FAKE_ENTRY_WITH(&(w)->arena, e, __VA_ARGS__)
-#define JOINS(w, ...) run(w, PROV_OP_ADD, NULL, ACCOUNT(w, __VA_ARGS__))
-#define CHANGES(w, e, ...) run(w, PROV_OP_MODIFY, e, WITH(w, e, __VA_ARGS__))
+#define RUN(w, op, before, after) world_evaluate(w, op, before, after, NOW)
+#define JOINS(w, ...) RUN(w, PROV_OP_ADD, NULL, ACCOUNT(w, __VA_ARGS__))
+#define CHANGES(w, e, ...) RUN(w, PROV_OP_MODIFY, e, WITH(w, e, __VA_ARGS__))
 
 static void listed(struct prov_list list, const char *names)
 {
@@ -365,7 +308,7 @@ static void what_comes_by_itself_is_withheld(void **state)
 		"provTimedRole: " PAST " " LATER " cn=boss", "provTimedRole: - " PAST " cn=a",
 		"provEffectiveRole: cn=order", "provEffectiveRole: cn=a");
 
-	assert_int_equal(run(w, PROV_OP_FOLLOW, e, e), 0);
+	assert_int_equal(RUN(w, PROV_OP_FOLLOW, e, e), 0);
 	listed(w->plan.withheld, "cn=boss cn=pay");
 	listed(w->plan.roles_gained, "");
 	listed(w->plan.roles_lost, "cn=a");
@@ -390,7 +333,7 @@ static void what_is_withheld_already_does_not_count_against_others(void **state)
 	const struct prov_entry *e = ACCOUNT(w, "title: head", "provAssignedRole: cn=pay",
 		"provEffectiveRole: cn=pay", "provState: active");
 
-	assert_int_equal(run(w, PROV_OP_FOLLOW, e, e), 0);
+	assert_int_equal(RUN(w, PROV_OP_FOLLOW, e, e), 0);
 	listed(w->plan.withheld, "cn=head");
 	assert_int_equal(CHANGES(w, e, "provAssignedRole: cn=pay", "provAssignedRole: cn=buy"), 0);
 	listed(w->plan.roles_gained, "cn=buy");
@@ -418,7 +361,7 @@ static void who_waits_is_asked_at_the_start(void **state)
 				 "provStartTime: " SOON),
 		PROV_EREFUSED);
 	assert_int_equal(CHANGES(w, waits, "provState: active"), PROV_EREFUSED);
-	assert_int_equal(run(w, PROV_OP_FOLLOW, due, due), 0);
+	assert_int_equal(RUN(w, PROV_OP_FOLLOW, due, due), 0);
 	assert_int_equal(w->plan.after, PROV_STATE_ACTIVE);
 	listed(w->plan.withheld, "cn=order cn=pay");
 	listed(w->plan.roles_gained, "");
@@ -431,17 +374,17 @@ static void the_plan_tells_what_is_withheld(void **state)
 		"provEffectiveRole: cn=order");
 	struct prov_val json;
 
-	assert_int_equal(run(w, PROV_OP_FOLLOW, e, e), 0);
+	assert_int_equal(RUN(w, PROV_OP_FOLLOW, e, e), 0);
 	assert_int_equal(prov_plan_json(&w->plan, &w->arena, &json), 0);
 	assert_non_null(strstr(json.data, "\"withheld\":{\"reason\":\"roles "));
 	assert_non_null(strstr(json.data, "\"roles\":[\"cn=pay\"]"));
-	assert_int_equal(run(w, PROV_OP_FOLLOW, violator(w), violator(w)), 0);
+	assert_int_equal(RUN(w, PROV_OP_FOLLOW, violator(w), violator(w)), 0);
 	assert_int_equal(prov_plan_json(&w->plan, &w->arena, &json), 0);
 	assert_null(strstr(json.data, "withheld"));
 }
 
-#define POLICY(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define LIFE(f) cmocka_unit_test_setup_teardown(f, company, teardown)
+#define POLICY(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
+#define LIFE(f) cmocka_unit_test_setup_teardown(f, company, world_free)
 
 int main(void)
 {
