@@ -80,8 +80,8 @@ help:
 	@echo "make check-provd  the tests of provd once more, with provd under TSan and under ASan"
 	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
 	@echo "make check-slapd  black-box tests against the installed slapd"
-	@echo "make check-crash  slapd and provd killed under load (PROV_CRASH_ROUNDS=100, PROV_PROVD_KILLS=1000 for more)"
-	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd (not part of make test)"
+	@echo "make check-crash  kill -9, failpoints, power loss (PROV_CRASH_ROUNDS=200, PROV_PROVD_KILLS=1000, PROV_POWER_IMAGES=400 for more)"
+	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
@@ -217,7 +217,7 @@ crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/c
 build/crash/disk.so: tests/crash/disk.c
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -o $@ $< -ldl
+	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)
