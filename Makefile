@@ -87,8 +87,8 @@ help:
 	@echo "make check-fuzz   replay the fuzzing corpora with ASan and UBSan"
 	@echo "make check-slapd  black-box tests against the installed slapd"
 	@echo "make slapd26      OpenLDAP 2.6 in build/openldap26, and the module for it; make check-slapd26 tests that"
-	@echo "make check-crash  slapd and provd killed under load (PROV_CRASH_ROUNDS=100, PROV_PROVD_KILLS=1000 for more)"
-	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd (not part of make test)"
+	@echo "make check-crash  kill -9, failpoints, power loss (PROV_CRASH_ROUNDS=200, PROV_PROVD_KILLS=1000, PROV_POWER_IMAGES=400 for more)"
+	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
@@ -239,9 +239,14 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h)
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd
+# module and provd with failpoints (overlay/store/failpoint.h), and the disk that tests/crash watches
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so
 	@echo "made: $^"
+
+build/crash/disk.so: tests/crash/disk.c
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)

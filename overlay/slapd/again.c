@@ -68,7 +68,8 @@ static int note_cut(struct batch *b, struct prov_write *w)
 }
 
 /* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
- * (nothing was written), -2: failed half way, the transaction must go. */
+ * (nothing was written), -2: failed half way, the transaction must go, -3: the same, but by no
+ * fault of the account: it could not be recorded. */
 static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 {
 	struct prov_instance *pi = b->a->job->pi;
@@ -108,9 +109,8 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 		slap_mods_free(mods, 1);
 	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) ==
 			LDAP_SUCCESS &&
-		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS &&
-		prov_journal_capture(&w, w.before) == 0) {
-		result = note_cut(b, &w);
+		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS) {
+		result = prov_journal_capture(&w, w.before) == 0 ? note_cut(b, &w) : -3;
 	}
 	if (result < 0)
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" failed reason=\"%s\"\n", b->a->what,
@@ -121,7 +121,7 @@ out:
 	return result;
 }
 
-/* n accounts in one commit. -2: one of them spoilt it and nothing is written. */
+/* n accounts in one commit. Otherwise nothing is written: -1: later, -2: one of them spoilt it. */
 static int commit_all(const struct prov_again *a, const struct berval *dn, size_t n)
 {
 	struct prov_instance *pi = a->job->pi;
@@ -132,16 +132,16 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 
 	if (prov_txn_begin(&txn, pi, a->job->op, &err))
 		return -1;
-	for (size_t i = 0; i < n && rc != -2; i++) {
+	for (size_t i = 0; i < n && rc > -2; i++) {
 		rc = one(&b, &txn, dn[i]);
 		written += rc == 1;
 		if (written)
 			PROV_FAILPOINT("again.one");
 	}
-	if (rc == -2 || !written) {
+	if (rc <= -2 || !written) {
 		prov_txn_abort(&txn);
 	} else if (prov_txn_commit(&txn, &err)) {
-		rc = -2;
+		rc = -3;
 	} else {
 		rc = 0;
 		PROV_FAILPOINT("again.committed");
@@ -156,7 +156,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 		Debug(LDAP_DEBUG_ANY, "provision: %s: %s\n", a->what, err.text);
 	prov_txn_done(&txn);
 	prov_arena_dispose(&b.arena);
-	return rc == -2 ? -2 : 0;
+	return rc == -2 ? -2 : rc == -3 ? -1 : 0;
 }
 
 bool prov_again_batch(const struct prov_again *a, const struct berval *dn, size_t n)

@@ -33,36 +33,46 @@ static int mdb_err(struct prov_error *err, int rc, const char *doing)
 		"%s: %s", doing, mdb_strerror(rc));
 }
 
-static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)
+/* MDB_LAST or MDB_FIRST; 0: there is none. */
+static int read_end(struct prov_capture *c, MDB_txn *txn, MDB_cursor_op end, uint64_t *seq)
 {
 	MDB_cursor *cur;
 	MDB_val k, v;
 	int rc = mdb_cursor_open(txn, c->rows, &cur);
 
-	*last = 0;
+	*seq = 0;
 	if (rc)
 		return rc;
-	rc = mdb_cursor_get(cur, &k, &v, MDB_LAST);
+	rc = mdb_cursor_get(cur, &k, &v, end);
 	if (rc == 0)
-		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, last);
+		prov_be64_get((struct prov_val){ k.mv_data, k.mv_size }, seq);
 	mdb_cursor_close(cur);
 	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)
+{
+	return read_end(c, txn, MDB_LAST, last);
 }
 
 static int open_tables(struct prov_capture *c, MDB_txn *txn)
 {
 	static char name[] = "instance";
 	MDB_val k = { sizeof(name) - 1, name }, v;
-	uint64_t last;
+	uint64_t last, first = 0;
 	int rc = mdb_dbi_open(txn, "provCapture", MDB_CREATE, &c->rows);
 
 	if (rc == 0)
 		rc = mdb_dbi_open(txn, "provNamed", MDB_CREATE, &c->named);
 	if (rc == 0)
 		rc = read_last(c, txn, &last);
+	if (rc == 0)
+		rc = read_end(c, txn, MDB_FIRST, &first);
 	if (rc)
 		return rc;
 	atomic_store(&c->last, last);
+	/* what is gone was relayed; of the rest the relay tells when it has opened the state */
+	atomic_store(&c->relayed, first ? first - 1 : 0);
 	rc = mdb_get(txn, c->named, &k, &v);
 	if (rc == 0 && v.mv_size == PROV_UUID_TEXT) {
 		memcpy(c->instance, v.mv_data, PROV_UUID_TEXT);

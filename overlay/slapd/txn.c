@@ -93,8 +93,10 @@ int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op,
 			t->moi = NULL;
 		}
 		op->o_bd->bd_info = t->saved_info;
-		return prov_error_set(err, PROV_EIO, "cannot begin a transaction: %s",
-			mdb_strerror(rc));
+		return prov_error_set(err, PROV_EIO, "cannot begin a transaction: %s%s",
+			mdb_strerror(rc),
+			rc == MDB_PANIC ? ": the disk has failed; restart slapd when it is mended"
+					: "");
 	}
 	t->saved_ads = mdb_of(t)->mi_numads;
 	return 0;

@@ -130,7 +130,9 @@ int prov_write_begin(struct prov_write *w)
 		w->policy = w->snap ? prov_snapshot_policy(w->snap) : NULL;
 		return 0;
 	}
-	send_ldap_error(w->op, w->rs, w->rs->sr_err, w->err.text);
+	char text[SLAP_TEXT_BUFLEN * 3];
+	snprintf(text, sizeof(text), "provision: %s", w->err.text);
+	send_ldap_error(w->op, w->rs, w->rs->sr_err, text);
 	w->rs->sr_text = NULL;
 	return w->rs->sr_err;
 }

@@ -16,7 +16,7 @@
 
 static struct {
 	char name[64], action[64];
-	long count;
+	long count, times;
 } chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_long passed;
@@ -30,6 +30,8 @@ static void choose(void)
 		chosen.name[0] = '\0';
 	const char *action = text ? strchr(text, '=') : NULL;
 	snprintf(chosen.action, sizeof(chosen.action), "%s", action ? action + 1 : "kill");
+	chosen.times = 1;
+	(void)sscanf(chosen.action, "fail %ld", &chosen.times);
 }
 
 static void tell(void)
@@ -45,10 +47,13 @@ int prov_failpoint(const char *name)
 	long ms = 0;
 
 	pthread_once(&once, choose);
-	if (strcmp(name, chosen.name) != 0 || atomic_fetch_add(&passed, 1) + 1 != chosen.count)
+	if (strcmp(name, chosen.name) != 0)
+		return 0;
+	long n = atomic_fetch_add(&passed, 1) + 1 - chosen.count;
+	if (n < 0 || n >= chosen.times)
 		return 0;
 	tell();
-	if (strcmp(chosen.action, "fail") == 0)
+	if (strncmp(chosen.action, "fail", 4) == 0)
 		return PROV_EIO;
 	if (sscanf(chosen.action, "sleep %ld", &ms) == 1) {
 		const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };

@@ -3,12 +3,12 @@
  *
  * Compiled in with -DPROV_FAILPOINTS only (build/failpoints); otherwise the macros are nothing,
  * and `make lint` proves that nothing of them is left. In such a build one place is chosen by
- * the environment, PROV_FAILPOINT=NAME[:COUNT][=ACTION], and acts when it is passed for the
- * COUNT-th time (1 when not given), once:
+ * the environment, PROV_FAILPOINT=NAME[:COUNT][=ACTION], and acts once, when it is passed for the
+ * COUNT-th time (1 when not given):
  *
  *   kill      SIGKILL for this process (the default)
  *   sleep MS  wait so many milliseconds
- *   fail      PROV_EIO, where the place can fail (PROV_FAILPOINT_RC); nothing elsewhere
+ *   fail [N]  PROV_EIO, N times, where the place can fail (PROV_FAILPOINT_RC); nothing elsewhere
  *
  * "failpoint NAME" on standard error tells that it acted. Any thread.
  */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kv_backend.h"
 #include "place.h"
@@ -324,6 +325,52 @@ static void make_files(const struct lmdb_env *e)
 		prov_place_make(lock, PROV_PLACE_LOCK);
 }
 
+/* An environment with nothing but its tables, on disk when this returns. LMDB's code or errno's. */
+static int make_env(const char *path, const char *const *tables)
+{
+	MDB_env *env = NULL;
+	MDB_txn *t = NULL;
+	MDB_dbi dbi;
+	int rc = mdb_env_create(&env);
+
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(env, MOST_TABLES);
+	if (rc == 0)
+		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, PROV_PLACE_OWN);
+	if (rc == 0)
+		rc = mdb_txn_begin(env, NULL, 0, &t);
+	for (unsigned i = 0; rc == 0 && i < MOST_TABLES && tables[i]; i++)
+		rc = mdb_dbi_open(t, tables[i], MDB_CREATE, &dbi);
+	if (rc == 0)
+		rc = mdb_txn_commit(t);
+	else if (t)
+		mdb_txn_abort(t);
+	if (env)
+		mdb_env_close(env);
+	return rc;
+}
+
+/* A new file gets its name when it is whole: LMDB would not open half a one, ever. */
+static int make_whole(const struct lmdb_env *e, const char *const *tables, struct prov_error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (stat(e->path, &st) == 0)
+		return 0;
+	if ((size_t)snprintf(path, sizeof(path), "%s.new", e->path) >= sizeof(path))
+		return fail(e, err, ENAMETOOLONG, "cannot make");
+	if (unlink(path) && errno != ENOENT) /* left by one that died */
+		return fail(e, err, errno, "cannot make");
+	prov_place_make(path, PROV_PLACE_DATA);
+	int rc = make_env(path, tables);
+	if (rc == 0 && (rename(path, e->path) || prov_place_sync(e->path)))
+		rc = errno;
+	if (rc)
+		(void)unlink(path);
+	return rc ? fail(e, err, rc, "cannot make") : 0;
+}
+
 static int open_env(struct lmdb_env *e, unsigned flags, struct prov_error *err)
 {
 	unsigned mdb_flags = MDB_NOSUBDIR | MDB_NOTLS;
@@ -372,7 +419,9 @@ int prov_kv_open(const char *path, const char *const *tables, size_t map_bytes, 
 		rc = prov_error_set(err, PROV_EBUSY, "%s: is open in this process already", path);
 		goto fail;
 	}
-	rc = open_env(e, flags, err);
+	rc = flags & PROV_KV_CREATE ? make_whole(e, tables, err) : 0;
+	if (rc == 0)
+		rc = open_env(e, flags, err);
 	if (rc == 0)
 		rc = open_tables(e, tables, flags, err);
 	if (rc)

@@ -1,6 +1,7 @@
 /* place.c - where in the state directory a file is, and who may use it. See place.h. */
 #include "place.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -29,16 +30,37 @@ int prov_place_find(const char *dir, const char *whose, const char *file, char *
 	return 0;
 }
 
-static bool stat_dir(const char *path, struct stat *st)
+/* The directory that a file is in. */
+static bool dir_of(const char *path, char dir[PATH_MAX])
 {
-	char dir[PATH_MAX];
 	const char *slash = strrchr(path, '/');
 	size_t n = slash ? (size_t)(slash - path) : 0;
 
-	if (n >= sizeof(dir))
+	if (n >= PATH_MAX)
 		return false;
-	snprintf(dir, sizeof(dir), "%.*s", (int)n, path);
-	return stat(n ? dir : slash ? "/" : ".", st) == 0;
+	snprintf(dir, PATH_MAX, "%.*s", (int)n, path);
+	if (!n)
+		snprintf(dir, PATH_MAX, "%s", slash ? "/" : ".");
+	return true;
+}
+
+static bool stat_dir(const char *path, struct stat *st)
+{
+	char dir[PATH_MAX];
+
+	return dir_of(path, dir) && stat(dir, st) == 0;
+}
+
+int prov_place_sync(const char *path)
+{
+	char dir[PATH_MAX];
+	int fd = dir_of(path, dir) ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	/* EINVAL: a file system whose directories need no sync, or know none */
+	int rc = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL) ? 0 : PROV_EIO;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 bool prov_place_shared(const char *path)

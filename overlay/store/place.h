@@ -41,4 +41,7 @@ bool prov_place_shared(const char *path);
  */
 void prov_place_make(const char *path, mode_t shared);
 
+/* The name of a file that was made must last as long as what is written into it. PROV_EIO: errno. */
+int prov_place_sync(const char *path);
+
 #endif

@@ -4,6 +4,7 @@ under mixed writers. Then the independent checkers must agree: what was answered
 PROV_CRASH_SEED to repeat one.
 """
 
+import contextlib
 import os
 import random
 import time
@@ -190,6 +191,26 @@ def test_a_relay_that_fails_comes_back_and_takes_each_row_once(s, name):
     s.wait_relayed()
     check(s, [], [])
     assert "writable again" in s.log()
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_accounts_follow_later_when_they_cannot_be_recorded(s, times):
+    for i in range(20):
+        s.account(f"u{i}", sn="Same", givenName="Name", departmentNumber="lab", provState="active")
+    s.stop()
+    s.expect_log('provision: follow dn=".*" failed')
+    s.start_armed("capture.put", 3, f"fail {times}")  # the role, the first account, and then
+    lab = dict(s.admin.get(s.role_dn("lab")))
+    s.admin.modify(s.role_dn("lab"), replace={"provTemplate": [
+        t.replace("works in lab", "works in the lab") for t in lab["provtemplate"]]})
+    wait_until(lambda: s.acted("capture.put"), 10)
+
+    def followed():
+        with contextlib.suppress(ldap.OTHER):  # a write takes it up again; this one may be what fails
+            s.admin.modify(s.role_dn("sales"), replace={"description": str(time.time())})
+        return s.monitor().one("provMonitorFollowPending") == "0"
+    wait_until(followed, 10, "everybody has followed", every=0.1)
+    check(s, [], [])
 
 
 def test_a_relay_that_sleeps_keeps_no_writer_waiting(s):

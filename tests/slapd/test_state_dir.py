@@ -126,7 +126,7 @@ def test_a_full_file_system_loses_nothing(make_slapd):
         for i in range(600):
             s.account(f"u{i:03}", description="x" * 300)
         assert int(s.monitor().one("provMonitorBacklog")) > 0, "it is not full"
-        assert s.monitor()["provMonitorInfo"]
+        wait_until(lambda: s.monitor()["provMonitorInfo"], 30, "the relay tells why")
         subprocess.run(["mount", "-o", "remount,size=200m", s.state], check=True)
         s.wait_relayed(60)
         assert uids(s) == [f"u{i:03}" for i in range(600)]
@@ -191,3 +191,23 @@ def test_the_state_directory_can_be_changed_while_it_runs(make_slapd, style):
     s.wait_relayed()
     s.state = new
     assert "bob" in uids(s)
+
+
+def test_after_many_changes_writes_do_not_wait_for_the_relay_to_begin(make_slapd):
+    """How many rows wait is known before the relay has opened its files, and when it cannot."""
+    s = make_slapd(debug="none", database=[("dbnosync", "olcDbNoSync", "TRUE")])
+    s.account("ann")
+    for i in range(BACKLOG + 50):
+        s.set("ann", title=str(i))
+    s.wait_relayed()
+    s.stop()
+    (s.state / "state.mdb").rename(s.dir / "kept")
+    (s.state / "state.mdb").write_text("no database")
+    s.expect_log("provision: relay: state=")
+    s.start()
+    s.set("ann", title="without")
+    wait_until(lambda: "state.mdb" in s.log(), 10, "the relay complains")
+    s.set("ann", title="a trail")
+    (s.dir / "kept").rename(s.state / "state.mdb")
+    wait_until(lambda: s.monitor().one("provMonitorBacklog") == "0", 40, "the relay goes on")
+    assert s.state_now().chain() == BACKLOG + 53
