@@ -30,6 +30,7 @@ struct prov_type {
 	bool dn;         /* distinguishedName syntax (RFC 4517, 3.3.9) or name and optional UID */
 	bool no_usermod; /* NO-USER-MODIFICATION */
 	bool secret;     /* a password or key: never leaves in an event */
+	bool power;      /* says who may act for whom, or holds access rules */
 	enum prov_order order;
 };
 
