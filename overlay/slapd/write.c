@@ -644,7 +644,8 @@ static int answer_noop(struct prov_write *w)
 	}
 	if (prov_control_plan(w->op) && prov_plan_json(&w->plan, &w->arena, &json) == 0)
 		ctrl = prov_control_plan_response(json.data, json.len);
-	prov_txn_reply(w->txn, w->rs, LDAP_X_NO_OPERATION, NULL, ctrl);
+	prov_txn_reply(w->txn, w->rs, LDAP_X_NO_OPERATION, w->txn->text[0] ? w->txn->text : NULL,
+		ctrl);
 	if (ctrl)
 		ldap_control_free(ctrl);
 	return w->rs->sr_err;
