@@ -7,6 +7,7 @@
 #include "control.h"
 #include "convert.h"
 #include "follow.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "reach.h"
 #include "schema.h"
@@ -116,7 +117,8 @@ static void warn_of_reach(struct prov_write *w)
 		return;
 	if (!w->op->o_noop)
 		Debug(LDAP_DEBUG_ANY, "%s provision: change=%s op=%s dn=\"%s\" warning=\"%s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, text);
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
+			text);
 	snprintf(w->txn->text, sizeof(w->txn->text), "provision: warning: %.*s",
 		(int)sizeof(w->txn->text) - 24, text);
 }

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "logtext.h"
 #include "session.h"
 
 static struct prov_instance **instances;
@@ -32,7 +33,7 @@ static int bind_response(Operation *op, SlapReply *rs)
 		!blocked(op, &op->orb_edn))
 		return SLAP_CB_CONTINUE;
 	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
-		op->orb_edn.bv_val);
+		PROV_LOG_TEXT(op->orb_edn));
 	rs->sr_err = LDAP_INVALID_CREDENTIALS;
 	rs->sr_text = NULL;
 	rs->sr_sasldata = NULL;

@@ -18,6 +18,7 @@
 #include "convert.h"
 #include "failpoint.h"
 #include "journal.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "names.h"
 #include "relay.h"
@@ -96,8 +97,8 @@ int prov_write_refuse(struct prov_write *w, int rc)
 			w->err.text[0] ? w->err.text : "refused");
 		Debug(LDAP_DEBUG_STATS,
 			"%s provision: change=%s op=%s dn=\"%s\" refused=%d reason=\"%s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, rc,
-			text);
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
+			rc, text);
 		prov_txn_reply(w->txn, w->rs, rc, text, NULL);
 	} else {
 		prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);
@@ -158,10 +159,10 @@ static void tell_withheld(struct prov_write *w, const struct berval *dn)
 {
 	for (size_t i = 0; !w->op->o_noop && i < w->plan.withheld.n; i++)
 		Debug(LDAP_DEBUG_ANY,
-			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%.*s\" reason=\"%.*s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, dn->bv_val,
-			(int)w->plan.withheld.val[i].len, w->plan.withheld.val[i].data,
-			(int)w->plan.withheld_why.len, w->plan.withheld_why.data);
+			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%s\" reason=\"%s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(*dn),
+			PROV_LOG_TEXT(prov_val_bv(w->plan.withheld.val[i])),
+			PROV_LOG_TEXT(prov_val_bv(w->plan.withheld_why)));
 }
 
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
@@ -619,7 +620,7 @@ static void after_commit(struct prov_write *w)
 {
 	Debug(LDAP_DEBUG_STATS,
 		"%s provision: change=%s op=%s dn=\"%s\" roles=+%zu-%zu groups=+%zu-%zu\n",
-		w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val,
+		w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
 		w->plan.roles_gained.n, w->plan.roles_lost.n, w->plan.groups_gained.n,
 		w->plan.groups_lost.n);
 	if (w->states_changed)

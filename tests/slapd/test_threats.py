@@ -1,6 +1,9 @@
 """docs/threat-model.md: what somebody tries, and what stops him. The access rules are the document's own."""
 
+import base64
 import contextlib
+import crypt
+import hashlib
 import re
 import statistics
 import subprocess
@@ -11,7 +14,7 @@ import pytest
 from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.controls.simple import ProxyAuthzControl
 
-from directory import APPS, ARCHIVE, GROUPS, HR, NOBODY, PEOPLE, SUFFIX
+from directory import APPS, ARCHIVE, GROUPS, HR, NOBODY, PEOPLE, ROLES, SUFFIX
 from harness import TOP, stays, wait_until
 from ldapclient import ADOPT, NOOP, OVERRIDE, PLAN, REASON, RELAX, control, refused
 
@@ -282,3 +285,285 @@ def test_a_role_by_another_spelling_is_the_same_role(two, n):
         assert s.members("clerk") == ["ada"]
 
 
+# -- the answer to a leaver ---------------------------------------------------------------------------
+
+PPOLICY = [("ppolicy", {"ppolicy_default": f"cn=default,{SUFFIX}"})]
+
+
+def bind_answer(s, dn, pw, controls=None):
+    """(result code, matched, text, controls) of one bind, and seconds."""
+    c = s.client()
+    began = time.perf_counter()
+    try:
+        answer = c.ld.result3(c.ld.simple_bind(dn, pw, serverctrls=controls))
+        out = 0, answer[3]
+    except ldap.LDAPError as error:
+        e = error.args[0]
+        out = e["result"], e.get("matched"), e.get("info"), e.get("ctrls")
+    return out, time.perf_counter() - began
+
+
+def test_a_leavers_right_password_is_answered_as_a_wrong_one(make_slapd):
+    """Code, text, controls, and what ppolicy counts."""
+    s = make_slapd(overlays=PPOLICY)
+    s.expect_log("ppolicy_get: policy subentry .* missing")
+    s.admin.add(f"cn=default,{SUFFIX}", {"objectClass": ["device", "pwdPolicy"], "cn": "default", "pwdAttribute": "userPassword",
+                                         "pwdLockout": "TRUE", "pwdMaxFailure": "3", "pwdExpireWarning": "8000000",
+                                         "pwdMaxAge": "8640000", "pwdMustChange": "TRUE"})
+    for u in ("ada", "bob", "eve"):
+        s.account(u)
+    s.leave("ada")
+    s.state_of("eve", "suspended")
+    for round_ in range(4):  # the last one finds all three locked
+        for controls in (None, [PasswordPolicyControl()]):
+            if round_ == 3 or controls:
+                got = [bind_answer(s, s.person_dn(u), pw, controls)[0] for u, pw in
+                       (("ada", "ada-pw"), ("bob", "wrong"), ("eve", "eve-pw"), ("ada", "wrong"))]
+                assert got[0] == got[1] == got[2] == got[3] and got[0][0] == 49, got
+                assert bool(got[0][3]) == bool(controls)
+        assert len({bool(s.person(u)["pwdAccountLockedTime"]) for u in ("ada", "bob", "eve")}) in (1, 2)
+    assert all(s.person(u)["pwdFailureTime"] for u in ("ada", "bob", "eve"))
+
+
+SAMPLES = 150
+
+
+@pytest.mark.parametrize("scheme, bound", [("crypt", 0.25), ("ssha", 0.5)])
+def test_a_leavers_answer_takes_as_long_as_a_wrong_passwords(slapd, scheme, bound):
+    """The hash is computed in both cases: with one that takes milliseconds, an answer without it would be much faster."""
+    s = slapd
+    salted = hashlib.sha1(b"rightsalt").digest() + b"salt"
+    stored = {"crypt": "{CRYPT}" + crypt.crypt("right", "$6$rounds=20000$saltsalt"),
+              "ssha": "{SSHA}" + base64.b64encode(salted).decode()}[scheme]
+    for u in ("ada", "bob"):
+        s.account(u, password=stored)
+    s.leave("ada")
+    ada, bob = s.person_dn("ada"), s.person_dn("bob")
+    tries = {"leaver, right": (ada, "right"), "leaver, wrong": (ada, "wrong"), "active, wrong": (bob, "wrong"),
+             "active, right": (bob, "right")}
+    took = {name: [] for name in tries}
+    for _ in range(SAMPLES):
+        for name, (dn, pw) in tries.items():
+            took[name].append(bind_answer(s, dn, pw)[1])
+    middle = {name: statistics.median(t) for name, t in took.items()}
+    quarter = {name: statistics.quantiles(t)[0] for name, t in took.items()}
+    print(scheme, {n: f"{m * 1e6:.0f} us" for n, m in middle.items()}, {n: f"{m * 1e6:.0f} us" for n, m in quarter.items()})
+    for of in (middle, quarter):
+        wrong = of["active, wrong"]
+        assert abs(of["leaver, right"] - wrong) < bound * wrong, (scheme, of)
+        assert abs(of["leaver, wrong"] - wrong) < bound * wrong, (scheme, of)
+
+
+# -- controls -------------------------------------------------------------------------------------------
+
+
+def test_controls_give_nobody_more(office):
+    """Whoever may write may give a reason. Plan, adopt and override want manage access; relax and proxied
+    authorization give nothing that access rules do not."""
+    s = office.s
+    eve, dn, number = office.person("eve"), s.person_dn("eve"), {"telephoneNumber": "1"}
+    before = s.everything()
+    with refused(ldap.INSUFFICIENT_ACCESS, "plan control"):
+        eve.modify(dn, replace=number, controls=[control(NOOP), control(PLAN)])
+    with refused(ldap.INSUFFICIENT_ACCESS, "adopt control"):
+        eve.modify(dn, replace=number, controls=[control(ADOPT)])
+    for extra in (RELAX, OVERRIDE, ADOPT):
+        with refused(ldap.INSUFFICIENT_ACCESS):
+            eve.modify(dn, replace={"departmentNumber": "sales"}, controls=[control(extra)])
+        with refused(ldap.INSUFFICIENT_ACCESS):
+            eve.modify(s.person_dn("ada"), replace={"provState": "terminated"}, controls=[control(extra)])
+    assert s.everything() == before
+    eve.modify(dn, replace=number, controls=[control(REASON, "because")])
+    assert s.person("eve").one("provChangeReason") == "because" and s.person("eve").one("provChangeBy") == dn
+    with refused(ldap.INSUFFICIENT_ACCESS, "plan control"):  # hr writes, but does not manage
+        office.app("hr").modify(dn, replace={"departmentNumber": "sales"}, controls=[control(NOOP), control(PLAN)])
+
+
+def test_who_acts_for_another_has_his_rights_and_both_are_recorded(office):
+    s = office.s
+    hr, as_eve = office.app("hr"), [ProxyAuthzControl(True, f"dn:{s.person_dn('eve')}".encode())]
+    with refused(ldap.INSUFFICIENT_ACCESS):
+        hr.modify(s.person_dn("eve"), replace={"departmentNumber": "sales"}, controls=as_eve)
+    hr.modify(s.person_dn("eve"), replace={"telephoneNumber": "1"}, controls=as_eve)
+    actor = s.record(uid="eve", op="modify")["actor"]
+    assert (actor["authz"], actor["authc"]) == (s.person_dn("eve"), HR)
+    with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.PROXIED_AUTHORIZATION_DENIED)):
+        office.person("eve").modify(s.person_dn("eve"), replace={"departmentNumber": "sales"},
+                                    controls=[ProxyAuthzControl(True, f"dn:{HR}".encode())])
+
+
+# -- policy, connectors, monitor --------------------------------------------------------------------------
+
+
+def test_connectors_are_for_who_runs_programs_and_nobody_else(office):
+    s, hook = office.s, f"cn=hook,ou=connectors,{POLICY}"
+    new = {"objectClass": "provConnector", "cn": "hook", "provConnectorType": "exec", "provTarget": "/bin/true",
+           "provSecretFile": "/etc/x"}
+    for who in (office.person("eve"), office.app("hr"), office.app("policy"), office.app("auditor"), office.app("provd")):
+        for at in (hook, f"cn=hook,ou=roles,{POLICY}"):
+            with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+                who.add(at, new)
+    office.app("connectors").add(hook, new)
+    for who in (office.person("eve"), office.app("hr"), office.app("policy"), office.app("auditor")):
+        assert who.get(hook) is None
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+            who.modify(hook, replace={"provTarget": "/bin/sh"})
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+            who.delete(hook)
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+            who.rename(hook, "cn=x")
+    assert office.app("provd").get(hook).one("provTarget") == "/bin/true"
+    with refused(ldap.INSUFFICIENT_ACCESS):
+        office.app("provd").modify(hook, replace={"provTarget": "/bin/sh"})
+
+
+@pytest.mark.parametrize("kind, target", [
+    ("webhook", "file:///etc/passwd"), ("webhook", "http://127.0.0.1/"), ("webhook", "gopher://localhost/"),
+    ("scim", "file:///etc/passwd"), ("scim", "http://localhost/"), ("caep", "file:///x"), ("ldap", "file:///x"),
+    ("nats", "file:///x"), ("kafka", "file:///x")])
+def test_a_target_has_the_scheme_of_its_kind(slapd, kind, target):
+    with refused(ldap.CONSTRAINT_VIOLATION, "cn=hook"):
+        slapd.connector("hook", target, provConnectorType=kind, provSecretFile="/etc/x")
+
+
+def test_policy_stamps_and_figures_are_not_everybodys_to_read(office):
+    s = office.s
+    office.app("hr").modify(s.person_dn("ada"), replace={"departmentNumber": "sales"})
+    eve = office.person("eve")
+    assert eve.search(SUFFIX, "(objectClass=provRole)") == [] and eve.get(POLICY) is None
+    assert eve.search(PEOPLE, "(provEffectiveRole=*)") == [] and eve.search(PEOPLE, "(provChangeFrom=*)", attrs=["1.1"]) == [
+        e for e in eve.search(PEOPLE, "(provChangeFrom=*)", attrs=["1.1"]) if e.dn == s.person_dn("eve")]
+    assert not [a for a in eve.get(s.person_dn("ada")) if a.startswith("prov")]
+    with contextlib.suppress(ldap.NO_SUCH_OBJECT, ldap.INSUFFICIENT_ACCESS):
+        assert eve.search("cn=Monitor") == []
+    auditor = office.app("auditor")
+    assert auditor.search("cn=Databases,cn=Monitor", "(objectClass=provMonitor)")
+    assert len(auditor.search(POLICY, "(objectClass=provRole)")) == 2
+    assert auditor.get(s.person_dn("ada"))["provEffectiveRole"] == [office.role_dn("sales")]
+    assert office.person("ada").get(s.person_dn("ada"))["provEffectiveRole"] == [office.role_dn("sales")]
+
+
+def policy_is_whole(s):
+    s.set("ada", departmentNumber="lab")
+    assert s.members("sales") == []
+    s.set("ada", departmentNumber="sales")
+    assert s.members("sales") == ["ada"] and s.roles_of("ada") == ["sales"]
+
+
+@pytest.fixture
+def sales(slapd):
+    slapd.group("sales")
+    slapd.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    slapd.account("ada", departmentNumber="sales")
+    return slapd
+
+
+@pytest.mark.parametrize("dn, rdn, parent", [
+    (ROLES.partition(",")[2], "ou=other", None), (ROLES.partition(",")[2], "ou=provisioning", ARCHIVE),
+    (ROLES, "ou=other", None), (ROLES, "ou=roles", SUFFIX), (f"cn=sales,{ROLES}", "cn=other", None),
+    (f"cn=sales,{ROLES}", "cn=sales", SUFFIX), (f"OU=Roles, {ROLES.partition(',')[2].upper()}", "ou=other", None)])
+def test_a_role_is_not_moved_away_from_under_its_accounts(sales, dn, rdn, parent):
+    """Else the accounts would keep what it gave, and nothing would take it away any more."""
+    with pytest.raises((ldap.UNWILLING_TO_PERFORM, ldap.NO_SUCH_OBJECT, ldap.CONSTRAINT_VIOLATION)):
+        sales.admin.rename(dn, rdn, parent)
+    policy_is_whole(sales)
+
+
+def test_a_role_is_not_moved_in_with_its_parent(sales):
+    s = sales
+    s.admin.add(f"ou=x,{SUFFIX}", {"objectClass": "organizationalUnit", "ou": "x"})
+    s.admin.add(f"cn=all,ou=x,{SUFFIX}", {"objectClass": "provRole", "cn": "all", "provAssignFilter": "(uid=*)", "provGroup": s.group_dn("sales")})
+    with refused(ldap.UNWILLING_TO_PERFORM, "cn=all"):
+        s.admin.rename(f"ou=x,{SUFFIX}", "ou=x", ROLES)
+    policy_is_whole(s)
+
+
+def test_rules_below_an_entry_are_not_moved_with_it(sales):
+    s, sets = sales, f"ou=sets,{ROLES.partition(',')[2]}"
+    s.role("it")
+    s.admin.add(sets, {"objectClass": "organizationalUnit", "ou": "sets"})
+    s.admin.add(f"cn=one,{sets}", {"objectClass": "provSodSet", "cn": "one", "provSodRole": [s.role_dn("it"), s.role_dn("sales")]})
+    with refused(ldap.UNWILLING_TO_PERFORM, "cn=one"):
+        s.admin.rename(sets, "ou=sets", SUFFIX)
+    with refused(ldap.CONSTRAINT_VIOLATION, "cn=one"):
+        s.admin.modify(s.person_dn("ada"), add={"provAssignedRole": s.role_dn("it")})
+
+
+def test_who_writes_the_tree_but_not_the_policy_does_not_delete_it(make_slapd):
+    """The rule of the policy stands before the rule of the tree. Deleting a whole subtree at once is not offered."""
+    s = make_slapd(access=['to attrs=userPassword by anonymous auth by * none', f'to dn.subtree="{ROLES.partition(",")[2]}" by * read',
+                           f'to * by dn.exact="{HR}" manage by * read'])
+    s.group("sales")
+    s.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    s.account("ada", departmentNumber="sales")
+    hr, policy = s.client(HR, "hr-secret"), ROLES.partition(",")[2]
+    for dn in (f"cn=sales,{ROLES}", ROLES, policy):
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NOT_ALLOWED_ON_NONLEAF)):
+            hr.delete(dn)
+        with pytest.raises(ldap.UNAVAILABLE_CRITICAL_EXTENSION):
+            hr.delete(dn, controls=[control("1.2.840.113556.1.4.805")])
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.UNWILLING_TO_PERFORM)):
+            hr.rename(dn, dn.split(",")[0], ARCHIVE)
+    with refused(ldap.INSUFFICIENT_ACCESS):
+        hr.modify(f"cn=sales,{ROLES}", replace={"provStatus": "retired"})
+    policy_is_whole(s)
+    s.admin.delete(f"cn=sales,{ROLES}")
+    wait_until(lambda: s.members("sales") == [], 10, "who deletes a role takes it from all")
+    assert s.record(op="policy", dn=f"cn=sales,{ROLES}")["actor"]["authz"] == s.rootdn
+
+
+def test_an_account_goes_in_and_out_of_the_policy_with_what_it_has(office):
+    s = office.s
+    office.app("hr").modify(s.person_dn("ada"), replace={"departmentNumber": "sales"})
+    for who in (office.person("ada"), office.app("hr"), office.app("policy")):
+        with pytest.raises(ldap.INSUFFICIENT_ACCESS):
+            who.rename(s.person_dn("ada"), "uid=ada", ARCHIVE)
+    s.admin.rename(s.person_dn("ada"), "uid=ada", ARCHIVE)
+    assert s.members("sales") == []
+    s.admin.rename(f"uid=ada,{ARCHIVE}", "uid=ada", PEOPLE)
+    assert s.members("sales") == ["ada"] and s.roles_of("ada") == ["sales"]
+
+
+# -- logs, sizes ------------------------------------------------------------------------------------------
+
+FORGED = "x\n6b06aed2.24b67571 0x7fb39e8fc6c0 conn=1 op=1 provision: change=1 op=modify dn=\"uid=forged\"\x1b[31m"
+
+
+def test_a_name_makes_no_line_in_the_log(sales):
+    """What the overlay says of an entry is one line, whatever its name and values hold."""
+    s = sales
+    rdn = "uid=" + "".join(f"\\{ord(ch):02x}" if not ch.isalnum() else ch for ch in FORGED)
+    s.role("bad", provAssignFilter="(title=Dr)", provTemplate="add mail: {carLicense}{cn}")
+    dn, mark = f"{rdn},{PEOPLE}", s.mark()
+    s.admin.add(dn, {"objectClass": "inetOrgPerson", "uid": FORGED, "cn": FORGED, "sn": FORGED, "departmentNumber": "sales",
+                     "userPassword": "pw"})
+    for change in ({"title": "Dr"}, {"provState": FORGED}, {"provAssignedRole": dn}):
+        with pytest.raises(ldap.LDAPError):
+            s.admin.modify(dn, replace=change)
+    s.client(dn, "pw")
+    s.admin.modify(dn, replace={"provState": "terminated"})
+    with pytest.raises(ldap.INVALID_CREDENTIALS):
+        s.client(dn, "pw")
+    s.admin.delete(dn)
+    s.expect_log(r"conn.3D1 op.3D1 provision")  # slapd's own lines are broken by such a name
+    ours = re.findall(r"^\S+ \S+ conn=\d+ (?:op=\d+ )?provision: (.*)$", s.log_since(mark), re.M)
+    assert len([line for line in ours if "uid=x\\0A6b06" in line]) == len(ours) >= 8, ours
+    assert "\x1b" not in "".join(ours) and all(re.search(r'(groups=\S+|reason=".*"|dn=".*")$', line) for line in ours)
+
+
+def test_large_values_and_wild_filters_end_soon(slapd):
+    s = slapd
+    with refused(ldap.CONSTRAINT_VIOLATION):
+        s.role("deep", provAssignFilter="(!" * 20000 + "(uid=*)" + ")" * 20000)
+    wild = "*a" * 200 + "*b"
+    s.role("wild", provAssignFilter=[f"(description={wild})", "(|" + f"(description={wild})" * 200 + ")"],
+           provTemplate=["add displayName: {description|first:20}"])
+    began = time.monotonic()
+    s.account("ada", description=["a" * 1_000_000] + [f"{'a' * 200}{i}" for i in range(2000)])
+    s.set("ada", carLicense=[f"x{i}" for i in range(20000)])
+    s.set("ada", description="small")
+    assert time.monotonic() - began < 10
+    s.wait_relayed()
+    with pytest.raises((ldap.CONSTRAINT_VIOLATION, ldap.PROTOCOL_ERROR)):
+        s.set("ada", title="x", controls=[control(REASON, "x" * 100_000)])
+    assert s.roles_of("ada") == []
