@@ -15,8 +15,9 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.controls.simple import ProxyAuthzControl
 
 from directory import APPS, ARCHIVE, GROUPS, HR, NOBODY, PEOPLE, ROLES, SUFFIX
-from harness import TOP, stays, wait_until
+from harness import PROVD, TOP, stays, wait_until
 from ldapclient import ADOPT, NOOP, OVERRIDE, PLAN, REASON, RELAX, control, refused
+from test_provd import status
 
 POLICY = f"ou=policy,{SUFFIX}"
 DOCUMENT = (TOP / "docs/threat-model.md").read_text()
@@ -567,3 +568,35 @@ def test_large_values_and_wild_filters_end_soon(slapd):
     with pytest.raises((ldap.CONSTRAINT_VIOLATION, ldap.PROTOCOL_ERROR)):
         s.set("ada", title="x", controls=[control(REASON, "x" * 100_000)])
     assert s.roles_of("ada") == []
+
+
+def test_the_machine_says_which_programs_and_secrets_connectors_may_name(slapd, tmp_path):
+    """Whoever may write connectors, provd runs and reads only what lies where its admin put it."""
+    s = slapd
+    for d in ("programs", "secrets"):
+        (tmp_path / d).mkdir()
+    told = s.dir / "told"
+    for name, text in (("programs/good", f"touch {told}-good\n"), ("outside", f"touch {told}-bad\n")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "programs/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "secrets/link").symlink_to("/etc/shadow")
+    (tmp_path / "secrets-too").touch(0o600)
+    s.connector("good", f"{tmp_path}/programs/good")
+    bad = {"shell": f"/bin/sh -c 'touch {told}-bad'", "path": f"sh -c 'touch {told}-bad'", "link": f"{tmp_path}/programs/link",
+           "dots": f"{tmp_path}/programs/../outside", "away": f"{tmp_path}/programs/none"}
+    for name, target in bad.items():
+        s.connector(name, target)
+    for name in ("secrets-too", "secrets/link", "secrets/../secrets-too"):
+        s.connector(f"read-{name.replace('/', '-')}", "https://127.0.0.1:1/", provConnectorType="webhook", provMaxAttempts="1",
+                    provSecretFile=f"{tmp_path}/{name}")
+    s.provd_start("--programs", tmp_path / "programs", "--secrets", tmp_path / "secrets")
+    s.account("ann")
+    wait_until((s.dir / "told-good").exists, 10)
+    why = "not below .* .provd --(programs|secrets)|No such file"
+    for name in [*bad, "read-secrets-too", "read-secrets-link", "read-secrets-..-secrets-too"]:
+        wait_until(lambda name=name: re.search(why, str(status(s, name))), 15, name)
+    assert not (s.dir / "told-bad").exists()
+    s.provd_stop()
+    done = subprocess.run([PROVD, "--foreground", "--programs", "/no/such"], capture_output=True, text=True)
+    assert done.returncode == 2 and "/no/such" in done.stderr
