@@ -165,6 +165,41 @@ static void tell_withheld(struct prov_write *w, const struct berval *dn)
 			PROV_LOG_TEXT(prov_val_bv(w->plan.withheld_why)));
 }
 
+static enum prov_group_kind kind_of_member(struct prov_write *w, const struct prov_member *m)
+{
+	for (size_t i = 0; i < w->service_ctx.nmembership; i++)
+		if (prov_val_equal(w->service_ctx.membership[i].ndn, m->ndn))
+			return w->service_ctx.membership[i].kind;
+	enum prov_group_kind kind = prov_snapshot_group(w->snap, m->ndn);
+	if (kind == PROV_GROUP_NONE) { /* granted by a role that is gone by now */
+		struct berval ndn = prov_val_bv(m->ndn);
+		Entry *e = NULL;
+		if (prov_lookup_entry(w->pi, w->op, &ndn, &e) == LDAP_SUCCESS && e) {
+			kind = prov_group_kind_of(e);
+			entry_free(e);
+		}
+	}
+	return kind;
+}
+
+/*
+ * A group that lists uids does not say whose. When the account's uid is another's as well, the
+ * value stays where it is: who takes somebody's uid must neither end nor inherit his memberships.
+ */
+static int note_shared_uid(struct prov_write *w, const struct prov_services *services)
+{
+	struct berval was = w->was ? prov_account_uid(w->before) : (struct berval)BER_BVNULL;
+	struct berval is = w->is && w->after ? prov_account_uid(w->after) : was;
+	bool matters = !BER_BVISEMPTY(&was) && ber_bvcmp(&was, &is) != 0;
+
+	for (size_t i = 0; i < w->plan.nmember && !matters && !BER_BVISEMPTY(&was); i++)
+		matters = !w->plan.member[i].add &&
+			kind_of_member(w, &w->plan.member[i]) == PROV_GROUP_UID;
+	return matters ? services->taken(services->ctx, prov_type_of(slap_schema.si_ad_uid),
+				 prov_bv(was), &w->uid_shared, &w->err)
+		       : 0;
+}
+
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 {
 	if (!w->policy) {
@@ -192,6 +227,7 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 	if (rc == 0) {
 		w->evaluated = w->planned = true;
 		tell_withheld(w, &self->e_name);
+		rc = note_shared_uid(w, &services);
 	}
 	return ldap_code(rc);
 }
@@ -421,23 +457,6 @@ static int mend_origin(struct prov_write *w, Modifications **list, struct prov_v
 	return LDAP_SUCCESS;
 }
 
-static enum prov_group_kind kind_of_member(struct prov_write *w, const struct prov_member *m)
-{
-	for (size_t i = 0; i < w->service_ctx.nmembership; i++)
-		if (prov_val_equal(w->service_ctx.membership[i].ndn, m->ndn))
-			return w->service_ctx.membership[i].kind;
-	enum prov_group_kind kind = prov_snapshot_group(w->snap, m->ndn);
-	if (kind == PROV_GROUP_NONE) { /* granted by a role that is gone by now */
-		struct berval ndn = prov_val_bv(m->ndn);
-		Entry *e = NULL;
-		if (prov_lookup_entry(w->pi, w->op, &ndn, &e) == LDAP_SUCCESS && e) {
-			kind = prov_group_kind_of(e);
-			entry_free(e);
-		}
-	}
-	return kind;
-}
-
 int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn)
 {
 	Modifications *mend = NULL;
@@ -465,7 +484,7 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 				&had, &w->err);
 			if (rc == LDAP_SUCCESS && had)
 				rc = mend_origin(w, &mend, m->dn);
-		} else if (kind != PROV_GROUP_NONE) {
+		} else if (kind != PROV_GROUP_NONE && !(kind == PROV_GROUP_UID && w->uid_shared)) {
 			/* by the name that the group knows: as it was before this write */
 			Entry *known = w->before ? w->before : now;
 			rc = prov_group_remove(w->txn, gdn, gndn, kind, known->e_name,
@@ -485,7 +504,9 @@ int prov_write_follow_names(struct prov_write *w, const struct prov_membership *
 	int rc = LDAP_SUCCESS;
 
 	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
-		if (!plan_says(w, m[i].ndn, false)) /* what the plan takes away needs no new name */
+		if (!plan_says(w, m[i].ndn,
+			    false) && /* what the plan takes away needs no new name */
+			!(m[i].kind == PROV_GROUP_UID && w->uid_shared))
 			rc = prov_group_rename(w->txn, &m[i], w->before->e_name, new_dn, old_uid,
 				new_uid, &w->err);
 	return rc;

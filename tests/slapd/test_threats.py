@@ -600,3 +600,34 @@ def test_the_machine_says_which_programs_and_secrets_connectors_may_name(slapd, 
     s.provd_stop()
     done = subprocess.run([PROVD, "--foreground", "--programs", "/no/such"], capture_output=True, text=True)
     assert done.returncode == 2 and "/no/such" in done.stderr
+
+
+def test_who_takes_anothers_uid_neither_ends_nor_inherits_his_groups(slapd):
+    """Groups that list uids do not say whose: what is bob's stays bob's, whatever becomes of who called himself so."""
+    s, mal = slapd, f"cn=Mal,{PEOPLE}"
+    s.group("unix", cls="posixGroup")
+    s.group("hand", cls="posixGroup", members=["bob"])
+    s.role("unix", provAssignFilter="(title=x)", provGroup="unix")
+    s.account("bob", title="x")
+
+    def bobs():
+        return s.members("unix") == s.members("hand") == ["bob"] and not s.exceptions("bob")
+    s.admin.add(mal, {"objectClass": "inetOrgPerson", "cn": "Mal", "sn": "M", "uid": "mal"})
+    s.admin.modify(mal, replace={"uid": "bob"})
+    s.admin.modify(mal, replace={"uid": "mal2"})
+    assert bobs(), "not inherited"
+    s.admin.add(f"ou=x,{PEOPLE}", {"objectClass": "organizationalUnit", "ou": "x"})
+    s.account(f"uid=bob,ou=x,{PEOPLE}")
+    s.admin.rename(f"uid=bob,ou=x,{PEOPLE}", "uid=mal3")
+    assert bobs(), "nor by a rename"
+    s.admin.modify(mal, replace={"uid": "bob", "title": "x"})
+    s.admin.modify(mal, replace={"title": "y"})
+    assert bobs(), "a mover takes nothing of his"
+    s.admin.modify(mal, replace={"provState": "terminated"})
+    assert bobs(), "nor a leaver"
+    s.admin.delete(mal)
+    assert bobs(), "nor a delete"
+    s.set("bob", title="y")
+    assert s.members("unix") == [] and s.members("hand") == ["bob"]
+    s.leave("bob")
+    assert s.members("hand") == []
