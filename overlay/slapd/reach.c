@@ -8,7 +8,7 @@
 #include "schema.h"
 #include "types.h"
 
-#define TYPES 32 /* of one role; more are not asked for */
+#define TYPES 64 /* of one role; more are not asked for */
 #define ACCOUNTS 100
 
 enum { GIVES_ROLE = 1, GIVES_VALUE = 2 };
@@ -40,14 +40,26 @@ static void look_at(struct reach *r, AttributeDescription *ad, unsigned why)
 	r->type[i].why |= why;
 }
 
+/* A filter or template that names "name" looks at sn, title and the others, too. */
+static void look_at_all(struct reach *r, const struct prov_type *type, unsigned why)
+{
+	AttributeDescription *ad = prov_type_ad(type);
+	AttributeType *at;
+
+	look_at(r, ad, why);
+	for (int more = at_start(&at); more; more = at_next(&at))
+		if (at != ad->ad_type && is_at_subtype(at, ad->ad_type))
+			look_at(r, at->sat_ad, why);
+}
+
 static void in_filter(void *ctx, const struct prov_type *type)
 {
-	look_at(ctx, prov_type_ad(type), GIVES_ROLE);
+	look_at_all(ctx, type, GIVES_ROLE);
 }
 
 static void in_template(void *ctx, const struct prov_type *type)
 {
-	look_at(ctx, prov_type_ad(type), GIVES_VALUE);
+	look_at_all(ctx, type, GIVES_VALUE);
 }
 
 /* The account itself, asking: none of the client's group memberships count. */

@@ -96,6 +96,9 @@ def test_who_writes_a_role_is_told_what_accounts_can_give_themselves(make_slapd)
     back = {"provAssignFilter": "(|(title=y)(departmentNumber=1*))"}
     text = warned(s, lambda c: c.modify(s.role_dn("r"), replace=back))
     assert text == "accounts may write their own departmentNumber and so take this role; its templates read sn"
+    text = warned(s, lambda c: c.modify(s.role_dn("r"), replace={"provAssignFilter": "(name=boss)"}))
+    assert text == "accounts may write their own sn and so take this role; its templates read sn", "by a subtype"
+    s.admin.modify(s.role_dn("r"), replace=back)
     assert warned(s, lambda c: c.modify(s.role_dn("r"), replace={"provStatus": "retired"})) == ""
     with pytest.raises(ldap.LDAPError) as answer:
         s.admin.modify(s.role_dn("r"), replace={"provStatus": "draft"}, controls=[control(NOOP)])
@@ -120,7 +123,7 @@ def test_the_rules_of_the_manual_leave_nothing_to_warn_of(office):
 
 
 @pytest.mark.parametrize("change", [
-    {"departmentNumber": "sales"}, {"provAssignedRole": f"cn=vault,ou=roles,{POLICY}"},
+    {"departmentNumber": "sales"}, {"departmentNumber;lang-en": "sales"}, {"provAssignedRole": f"cn=vault,ou=roles,{POLICY}"},
     {"provTimedRole": f"- - cn=vault,ou=roles,{POLICY}"}, {"provState": "active"}, {"provEndTime": "20990101000000Z"},
     {"provException": "x"}, {"provType": "admin"}, {"uid": "boss"}, {"authzTo": "dn.regex:.*"},
     {"objectClass": ["inetOrgPerson", "provAccount", "posixAccount"]}, {"manager": f"uid=eve,{PEOPLE}"}])
@@ -135,6 +138,19 @@ def test_an_account_gives_itself_nothing(office, change):
         eve.rename(dn, "uid=eve+departmentNumber=sales")
     eve.modify(dn, replace={"telephoneNumber": "1"})
     assert s.members("sales") == s.members("vault") == [] and s.roles_of("eve") == []
+
+
+def test_who_may_write_people_writes_no_group(office):
+    """What the overlay gives it writes with its own rights; a role needs nobody who may write the group."""
+    s, dn = office.s, office.s.group_dn("vault")
+    for who, name in ((office.person("eve"), "eve"), (office.person("boss"), "boss"), (office.app("hr"), "eve"),
+                      (office.app("policy"), "eve")):
+        with refused(ldap.INSUFFICIENT_ACCESS):
+            who.modify(dn, add={"member": s.person_dn(name)})
+        with refused(ldap.INSUFFICIENT_ACCESS):
+            who.delete(dn)
+    office.app("hr").modify(s.person_dn("ada"), replace={"departmentNumber": "sales"})
+    assert s.members("sales") == ["ada"] and s.members("vault") == []
 
 
 # -- who decides --------------------------------------------------------------------------------------
