@@ -3,7 +3,10 @@
 import base64
 import contextlib
 import crypt
+import csv
+import datetime
 import hashlib
+import io
 import re
 import statistics
 import subprocess
@@ -342,6 +345,26 @@ def test_a_leavers_right_password_is_answered_as_a_wrong_one(make_slapd):
     assert all(s.person(u)["pwdFailureTime"] for u in ("ada", "bob", "eve"))
 
 
+@pytest.mark.parametrize("mech", ["SCRAM-SHA-1", "SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"])
+def test_with_sasl_a_leavers_right_password_is_answered_as_a_wrong_one(slapd, mech):
+    s = slapd
+    s.expect_log("^SASL .conn=")
+    for u in ("ada", "bob", "eve"):
+        s.account(u)
+    s.leave("ada")
+    s.state_of("eve", "suspended")
+
+    def answer(uid, pw):
+        try:
+            s.client(uri=s.uri).scram(uid, pw, mech)
+        except (ldap.AUTH_METHOD_NOT_SUPPORTED, ldap.AUTH_UNKNOWN):
+            pytest.skip(f"this system has no {mech}")
+        except ldap.LDAPError as error:
+            return error.args[0]
+    assert answer("ada", "ada-pw") == answer("ada", "wrong") == answer("bob", "wrong") == answer("eve", "eve-pw")
+    assert answer("bob", "wrong")["result"] == 49 and answer("bob", "bob-pw") is None
+
+
 SAMPLES = 150
 
 
@@ -647,3 +670,38 @@ def test_who_takes_anothers_uid_neither_ends_nor_inherits_his_groups(slapd):
     assert s.members("unix") == [] and s.members("hand") == ["bob"]
     s.leave("bob")
     assert s.members("hand") == []
+
+
+def test_the_parts_of_a_name_stand_in_any_order(slapd):
+    """An account whose RDN has two values is the same member, however a group spells it."""
+    s = slapd
+    ada, turned = f"uid=ada+cn=Ada L,{PEOPLE}", f"CN=ada  l + UID=Ada, {PEOPLE.upper()}"
+    for g in ("sales", "hand"):
+        s.group(g)
+    s.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    s.admin.add(ada, {"objectClass": "inetOrgPerson", "uid": "ada", "cn": "Ada L", "sn": "L", "departmentNumber": "sales"})
+    s.admin.modify(s.group_dn("hand"), add={"member": turned})
+    assert {dn.partition(",")[0] for dn in s.admin.get(ada)["memberOf"]} == {"cn=sales", "cn=hand"}
+    s.admin.modify(s.group_dn("sales"), delete={"member": turned})
+    assert s.members("sales") == [] and len(s.admin.get(ada)["provException"]) == 1
+    s.admin.modify(turned, replace={"provState": "terminated"})
+    assert s.members("hand") == [] and s.admin.get(ada)["memberOf"] == []
+
+
+def test_an_evidence_pack_holds_no_formula(slapd, tmp_path):
+    s = slapd
+    since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    s.role("r", provAssignFilter="(uid=*)", provEntitlement=["=cmd|' /C calc'!A0", "@SUM(1)", "<script>x</script>"])
+    for n, name in enumerate(("=1+1", "+1", "-1", "@x", "\t=1", "<b>x</b>")):
+        rdn = f"uid={ldap.dn.escape_dn_chars(name)}"
+        s.admin.add(f"{rdn},{PEOPLE}", {"objectClass": "inetOrgPerson", "uid": name, "cn": "x", "sn": "x"},
+                    [control(REASON, f"={n}+HYPERLINK(\"x\")")])
+        s.admin.modify(f"{rdn},{PEOPLE}", replace={"provState": "terminated"}, controls=[control(REASON, "+1")])
+    until = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    s.wait_relayed()
+    s.provctl_offline("audit", "evidence", "--since", since, "--until", until, "--out", tmp_path / "pack", check=0)
+    cells = [c for f in (tmp_path / "pack").glob("*.csv") for row in csv.reader(io.StringIO(f.read_text(), newline="")) for c in row]
+    assert len([c for c in cells if re.match(r"'\s*[=+\-@]", c)]) > 20
+    assert not [c for c in cells if re.match(r"\s*[=+\-@\t]", c)]
+    page = (tmp_path / "pack/index.html").read_text()
+    assert "&lt;b&gt;x" in page and "<b>x" not in page and "<script" not in page
