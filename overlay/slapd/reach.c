@@ -10,13 +10,14 @@
 
 #define TYPES 64 /* of one role; more are not asked for */
 #define ACCOUNTS 100
+#define ENTRIES 2000 /* looked at for them: the writer lock is held */
 
 enum { GIVES_ROLE = 1, GIVES_VALUE = 2 };
 
 struct reach {
 	struct prov_instance *pi;
 	Operation *op;
-	int accounts;
+	int accounts, entries; /* of one URL, so far */
 	size_t n;
 	struct {
 		AttributeDescription *ad;
@@ -86,7 +87,7 @@ static int see(void *ctx, Entry *e)
 
 	if (prov_account_is(r->pi, r->op, e, &e->e_nname))
 		ask(r, e);
-	return r->accounts >= ACCOUNTS;
+	return r->accounts >= ACCOUNTS || ++r->entries >= ENTRIES;
 }
 
 static void ask_of_one_that_could_be(struct reach *r, const struct prov_accounts *a)
@@ -133,7 +134,7 @@ void prov_reach_role(struct prov_instance *pi, Operation *op, const struct prov_
 	for (size_t i = 0; i < role->ntemplate; i++)
 		prov_template_types(role->template[i], in_template, &r);
 	for (int i = 0; i < pi->naccounts; i++) {
-		r.accounts = 0;
+		r.accounts = r.entries = 0;
 		if (prov_lookup_search(pi, op, &pi->accounts[i].nbase, pi->accounts[i].scope,
 			    "(objectClass=*)", see, &r) == LDAP_SUCCESS &&
 			!r.accounts)
