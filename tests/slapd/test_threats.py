@@ -454,6 +454,13 @@ def test_connectors_are_for_who_runs_programs_and_nobody_else(office):
             who.delete(hook)
         with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
             who.rename(hook, "cn=x")
+    connectors = office.app("connectors")
+    for attempt in (lambda: connectors.add(office.role_dn("mine"), {"objectClass": "provRole", "cn": "mine"}),
+                    lambda: connectors.add(f"cn=mine,ou=connectors,{POLICY}", {"objectClass": "provRole", "cn": "mine"}),
+                    lambda: connectors.modify(office.role_dn("sales"), replace={"provAssignFilter": "(uid=*)"}),
+                    lambda: connectors.rename(f"ou=connectors,{POLICY}", "ou=x")):
+        with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+            attempt()
     assert office.app("provd").get(hook).one("provTarget") == "/bin/true"
     with refused(ldap.INSUFFICIENT_ACCESS):
         office.app("provd").modify(hook, replace={"provTarget": "/bin/sh"})
