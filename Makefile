@@ -66,7 +66,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap \
-	check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan \
+	check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -91,8 +91,9 @@ help:
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
-	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
+	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
+	@echo "make bench-large  PROV_BENCH_ROLES=10000 roles, and one that half of the accounts hold changed"
 	@echo "make bench-scan  provctl scan of PROV_BENCH_PEOPLE=1000000, beside ldapsearch and a script"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
 	@echo "make deb          a Debian package for the slapd installed here, in build/deb; check-deb tries it in a chroot (root)"
@@ -295,7 +296,10 @@ build/bench/fill: tests/bench/fill.c build/libstore.a build/libcore.a
 bench-scan: all
 	@$(PYTHON) -B tests/bench/scan
 
-bench: all build/bench/load bench-delivery bench-scan
+bench-large: all build/bench/load
+	@$(PYTHON) -B tests/bench/large
+
+bench: all build/bench/load bench-delivery bench-scan bench-large
 	@$(PYTHON) -B tests/bench/run
 
 bench-delivery: all build/bench/sink build/bench/post build/bench/fill

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "follow.h"
+#include "monotonic.h"
 #include "sync.h"
 
 struct prov_background {
@@ -16,6 +17,7 @@ struct prov_background {
 	bool active, again, stop;
 	struct prov_background_figures fig;
 	atomic_bool stalled; /* a job failed: again with the next write */
+	size_t last_txn;     /* the task's own */
 };
 
 /* What becomes of a job. */
@@ -47,6 +49,19 @@ static bool must_yield(struct prov_background *b)
 bool prov_background_must_yield(const struct prov_job *job)
 {
 	return must_yield(job->task);
+}
+
+void prov_background_give_way(const struct prov_job *job, size_t txn, int64_t began)
+{
+	enum { MOST = 50000000 };
+	size_t last = job->task->last_txn;
+	int64_t took = prov_monotonic_ns() - began;
+
+	job->task->last_txn = txn;
+	if (!last || txn <= last + 1) /* one that was aborted has used no number */
+		return;
+	const struct timespec t = { 0, took < MOST ? took : MOST };
+	nanosleep(&t, NULL);
 }
 
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,

@@ -12,6 +12,7 @@
 
 #include "capture.h"
 #include "failpoint.h"
+#include "monotonic.h"
 #include "outbox.h"
 #include "reports.h"
 #include "snapshot.h"
@@ -341,14 +342,6 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	return 0;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Everything there is now. 0, or the failure that the caller waits out. */
 static int relay_all(struct prov_relay *r)
 {
@@ -356,7 +349,7 @@ static int relay_all(struct prov_relay *r)
 	bool more = true;
 	int rc = 0;
 
-	r->batch_began = monotonic_ns();
+	r->batch_began = prov_monotonic_ns();
 	r->batch_rows = 0;
 	if (!r->state)
 		rc = open_state(r, &err);
@@ -398,7 +391,7 @@ static void keep_apart(struct prov_relay *r)
 
 	apart = took > apart ? took : apart;
 	apart = apart < APART_NS ? apart : APART_NS;
-	int64_t left = apart - (monotonic_ns() - r->batch_ended);
+	int64_t left = apart - (prov_monotonic_ns() - r->batch_ended);
 	if (left > 0) {
 		const struct timespec rest = { 0, (long)left };
 		nanosleep(&rest, NULL);
@@ -420,7 +413,7 @@ static void *relay_main(void *arg)
 	while (!stopping(r)) {
 		keep_apart(r);
 		int rc = relay_all(r);
-		r->batch_ended = monotonic_ns();
+		r->batch_ended = prov_monotonic_ns();
 		if (rc == 0) {
 			r->pause = 0;
 			/* woken by writes; reports and checkpoints come without one */

@@ -107,6 +107,11 @@ void *prov_txn_mdb(struct prov_txn *t)
 	return t->moi ? ((mdb_op_info *)t->moi)->moi_txn : NULL;
 }
 
+size_t prov_txn_number(struct prov_txn *t)
+{
+	return mdb_txn_id(prov_txn_mdb(t));
+}
+
 /* ITS#10304: the only way to this text inside a joined transaction is a delete that worked. */
 static void mend_delete(Operation *op, SlapReply *rs)
 {
