@@ -7,16 +7,15 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "capture.h"
 #include "failpoint.h"
 #include "outbox.h"
 #include "reports.h"
+#include "restored.h"
 #include "snapshot.h"
 #include "state.h"
-#include "timefmt.h"
 #include "trail.h"
 
 #define BATCH 512
@@ -71,51 +70,18 @@ static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
 	return prov_meta_put(t, name, prov_val_str(text));
 }
 
-/* The trail says so when the rows belong to another database, or to an older copy of this one. */
-static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t last,
-	struct prov_error *err)
-{
-	char now[PROV_TIME_TEXT], text[256];
-	struct timeval tv;
-	uint64_t seq;
-
-	gettimeofday(&tv, NULL);
-	prov_time_rfc3339(tv.tv_sec, (unsigned)tv.tv_usec, now);
-	snprintf(text, sizeof(text),
-		"{\"dn\":\"\",\"id\":\"\",\"op\":\"restore\",\"reason\":\"database %s is at row %" PRIu64
-		"\",\"time\":\"%s\",\"v\":1}",
-		prov_capture_instance(r->pi->capture), last, now);
-	Debug(LDAP_DEBUG_ANY,
-		"provision: relay: the database is another or older one than the trail: noted\n");
-	return prov_trail_append(t, prov_val_str(text), &seq, err);
-}
-
 static int greet(struct prov_relay *r, struct prov_error *err)
 {
 	struct prov_kv *kv = prov_statedir_kv(r->state);
-	const char *instance = prov_capture_instance(r->pi->capture);
-	uint64_t last = prov_capture_last(r->pi->capture), noted = 0;
+	uint64_t noted = 0;
 	struct prov_kv_txn *t = NULL;
-	struct prov_val had = { "", 0 };
 	char source[512], host[256] = "localhost";
 
 	int rc = prov_kv_begin(kv, true, &t, err);
 	if (rc)
 		return rc;
-	prov_meta_get64(t, "capture", &noted);
-	bool known = prov_meta_get(t, "instance", &had) == 0;
-	bool same =
-		known && had.len == strlen(instance) && memcmp(had.data, instance, had.len) == 0;
-	bool older = same && noted > last;
-	if (known && !same)
-		noted = 0;
-	else if (older)
-		noted = last;
-	if ((known && !same) || older) {
-		prov_meta_put64(t, "capture", noted);
-		rc = note_restore(r, t, last, err);
-	}
-	put_text(t, "instance", instance);
+	rc = prov_restored_database(r->pi, t, &noted, err);
+	put_text(t, "instance", prov_capture_instance(r->pi->capture));
 	gethostname(host, sizeof(host) - 1);
 	snprintf(source, sizeof(source), "ldap://%s/%s", host, r->pi->be->be_suffix[0].bv_val);
 	put_text(t, "source", source);
@@ -267,8 +233,11 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 	if (prov_delivery_open_read(r->pi->state_dir, &d, NULL))
 		return 0;
 	int rc = prov_reports_noted(t, &noted);
-	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0)
-		rc = prov_reports_each(dt, noted, take_report, &s);
+	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0) {
+		rc = prov_restored_delivery(t, dt, dirty, err);
+		if (rc == 0)
+			rc = prov_reports_each(dt, noted, take_report, &s);
+	}
 	prov_kv_abort(&dt);
 	prov_delivery_close(&d);
 	if (s.n >= REPORTS_MOST)

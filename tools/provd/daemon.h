@@ -14,6 +14,7 @@
 #include "connectors.h"
 #include "control.h"
 #include "exec.h"
+#include "lineage.h"
 #include "outbox.h"
 #include "queue.h"
 #include "rate.h"
@@ -78,8 +79,10 @@ struct provd {
 	unsigned ntest; /* ever begun */
 	struct provd_test test[PROVD_TESTS];
 
-	int64_t started;        /* wall clock, s */
-	uint64_t last;          /* last sequence in the outbox, when last looked */
+	int64_t started; /* wall clock, s */
+	uint64_t last;   /* last sequence in the outbox, when last looked */
+	struct prov_lineage
+		outbox;         /* of its numbers, as far as the delivery environment knows it */
 	uint64_t unreleased;    /* events looked at since prov_kv_release() */
 	uint64_t generation;    /* of the policy, when connectors were last asked for */
 	char own_suffix[512];   /* from the state environment */
@@ -109,6 +112,9 @@ struct provd {
 int64_t provd_wall(void); /* s */
 int64_t provd_wall_ms(void);
 int64_t provd_monotonic(void); /* ms */
+
+/* past.c: before any event of this lineage is looked at. On failure nothing may be delivered. */
+int provd_meet_outbox(struct provd *p, const struct prov_lineage *outbox, struct prov_error *err);
 
 /* channel.c */
 int provd_channels_restore(struct provd *p, struct prov_error *err);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "history.h"
 #include "log.h"
 #include "metrics.h"
 #include "reports.h"
@@ -52,9 +53,10 @@ int64_t provd_monotonic(void)
 }
 
 /* See what is new in the state environment. */
-static void look(struct provd *p)
+static int look(struct provd *p)
 {
 	struct prov_error err = { 0 };
+	struct prov_lineage outbox = { 0 };
 	struct prov_kv_txn *t = NULL;
 	struct prov_val suffix = { NULL, 0 };
 	uint64_t generation = 0, last = 0, noted = 0, reported = 0;
@@ -67,23 +69,28 @@ static void look(struct provd *p)
 		rc = prov_meta_get64(t, "policy", &generation);
 		if (!rc)
 			rc = prov_reports_noted(t, &reported);
+		if (!rc)
+			rc = prov_history_get(t, PROV_T_META, "lineage", &outbox);
 		if (!rc && !prov_meta_get(t, "suffix", &suffix))
 			snprintf(p->own_suffix, sizeof(p->own_suffix), "%.*s", (int)suffix.len,
 				suffix.data);
 	}
 	prov_kv_abort(&t);
+	p->reported = rc ? p->reported : reported;
+	if (!rc)
+		rc = provd_meet_outbox(p, &outbox, &err);
 	if (rc) {
 		prov_log(LOG_ERR, "event=read-failed text=\"state environment: %s\"",
 			*err.text ? err.text : prov_strerror(rc));
-		return;
+		return rc;
 	}
 	if (generation != p->generation)
 		p->reload = true;
 	p->generation = generation;
-	p->reported = reported;
 	p->last = last > noted ? last : noted;
 	for (size_t i = 0; i < p->nchannel; i++)
 		p->channel[i]->at_end = false;
+	return 0;
 }
 
 static void load_failed(struct provd *p, const struct prov_error *err)
@@ -120,7 +127,7 @@ static void take_answer(struct provd *p)
 		load_failed(p, &why);
 		return;
 	}
-	look(p); /* p->last must not be older than any cursor that a new channel meets */
+	(void)look(p);
 	bool news = p->load_failures || !p->loaded;
 	p->loaded = true;
 	int rc = provd_channels_take(p, set, &why);
@@ -250,7 +257,7 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 	if (fd[0].revents)
 		take_signals(p);
 	if ((fd[1].revents && pass_bytes(p->wake_fd)) || provd_monotonic() >= p->look_at)
-		look(p);
+		(void)look(p); /* once it has worked, a failure only delays what is new */
 	if (fd[3].revents)
 		(void)eventfd_read(p->worker_fd, &ended);
 	prov_control_handle(p->control, fd + control, ncontrol);
@@ -309,9 +316,11 @@ static void tell(struct provd *p)
 
 int provd_loop(struct provd *p, struct prov_error *err)
 {
-	int rc = 0;
-	look(p);
-	rc = provd_channels_restore(p, err);
+	int rc = look(p);
+	if (rc)
+		prov_error_set(err, rc, "the state environment could not be taken up: see above");
+	else
+		rc = provd_channels_restore(p, err);
 	p->reload = true;
 	while (!rc) {
 		bool more = false;
