@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "failpoint.h"
 #include "outbox.h"
 #include "reports.h"
@@ -24,6 +25,8 @@
 #define TRIM_MOST 4096
 #define REPORTS_EVERY 2 /* s: how often deliveries are asked for what the trail shall say */
 #define REPORTS_MOST 1024
+#define SECOND 1000000000L
+#define JUMP_NS (2 * SECOND) /* what adjusting a clock slowly does not come to between two looks */
 /* Under load batches keep apart, so that their fsync does not compete with every commit of the
  * database: 2 ms for each row the last one had, and as long as it took. So a few hundred
  * writes a second are taken as they come, and more than APART_ROW_NS allows for soon come
@@ -43,13 +46,27 @@ struct prov_relay {
 	struct prov_key *key;
 	uint64_t policy_seen;
 	uint64_t since_checkpoint, since_trim;
-	time_t last_checkpoint, last_reports;
+	int64_t last_checkpoint, last_reports; /* monotonic s */
+	int64_t wall_ahead;               /* ns that the wall clock is ahead of the monotonic one */
 	int64_t batch_began, batch_ended; /* monotonic ns */
 	int64_t batch_rows;
 	unsigned pause;
 };
 
 static atomic_uint running; /* threads */
+
+static int64_t clock_ns(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static int64_t monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
 
 static void note_error(struct prov_relay *r, const char *text)
 {
@@ -108,7 +125,8 @@ static int open_state(struct prov_relay *r, struct prov_error *err)
 		return rc;
 	}
 	r->policy_seen = 0;
-	r->last_checkpoint = time(NULL);
+	r->since_checkpoint++; /* a record of a restore, perhaps */
+	r->last_checkpoint = monotonic_ns() / SECOND;
 	return 0;
 }
 
@@ -225,9 +243,9 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 	struct prov_kv_txn *dt = NULL;
 	struct reports s = { .t = t, .err = err };
 	uint64_t noted = 0;
-	time_t now = time(NULL);
+	int64_t now = monotonic_ns() / SECOND;
 
-	if (now >= r->last_reports && now - r->last_reports < REPORTS_EVERY)
+	if (r->last_reports && now - r->last_reports < REPORTS_EVERY)
 		return 0;
 	r->last_reports = now;
 	if (prov_delivery_open_read(r->pi->state_dir, &d, NULL))
@@ -250,17 +268,17 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	struct prov_error *err)
 {
-	time_t now = time(NULL);
+	int64_t now = monotonic_ns() / SECOND;
 
 	if (r->since_checkpoint == 0 ||
 		(r->since_checkpoint < r->pi->checkpoint_records &&
-			now - r->last_checkpoint < (time_t)r->pi->checkpoint_seconds))
+			now - r->last_checkpoint < (int64_t)r->pi->checkpoint_seconds))
 		return 0;
 	*dirty = true;
 	r->since_checkpoint = 0;
 	r->last_checkpoint = now;
 	PROV_FAILPOINT("checkpoint.begin");
-	int rc = prov_trail_checkpoint(t, r->key, now, err);
+	int rc = prov_trail_checkpoint(t, r->key, time(NULL), err);
 	PROV_FAILPOINT("checkpoint.signed");
 	return rc;
 }
@@ -310,14 +328,6 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	return 0;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Everything there is now. 0, or the failure that the caller waits out. */
 static int relay_all(struct prov_relay *r)
 {
@@ -350,11 +360,12 @@ static void wait_for_work(struct prov_relay *r, unsigned seconds)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
 	pthread_mutex_lock(&r->mutex);
 	while (!r->stop && !r->kicked)
-		if (pthread_cond_timedwait(&r->cond, &r->mutex, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&r->cond, &r->mutex, CLOCK_MONOTONIC, &until) ==
+			ETIMEDOUT)
 			break;
 	r->kicked = false;
 	pthread_mutex_unlock(&r->mutex);
@@ -374,6 +385,20 @@ static void keep_apart(struct prov_relay *r)
 	}
 }
 
+/* Somebody has set the clock. slapd's run queue would go by the old one, for as long as it was
+ * set back. */
+static void watch_clock(struct prov_relay *r)
+{
+	int64_t ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
+	int64_t by = ahead - r->wall_ahead;
+
+	r->wall_ahead = ahead;
+	if (by > -JUMP_NS && by < JUMP_NS)
+		return;
+	Debug(LDAP_DEBUG_ANY, "provision: the clock was set by %ld s\n", (long)(by / SECOND));
+	prov_clock_was_set(r->pi);
+}
+
 static bool stopping(struct prov_relay *r)
 {
 	pthread_mutex_lock(&r->mutex);
@@ -388,6 +413,7 @@ static void *relay_main(void *arg)
 
 	while (!stopping(r)) {
 		keep_apart(r);
+		watch_clock(r);
 		int rc = relay_all(r);
 		r->batch_ended = monotonic_ns();
 		if (rc == 0) {
@@ -415,6 +441,7 @@ int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 
 	r->pi = pi;
 	r->kicked = true;
+	r->wall_ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
 	pthread_mutex_init(&r->mutex, NULL);
 	pthread_cond_init(&r->cond, NULL);
 	pi->relay = r;

@@ -92,13 +92,14 @@ struct provd {
 	unsigned load_failures; /* in a row */
 	int64_t reload_at;      /* monotonic ms; not before */
 	char load_error[256];
-	int64_t start_at; /* monotonic ms: no attempt before (out of processes) */
-	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
-	int64_t saved_at; /* monotonic ms: the last save */
-	int64_t dirty_at; /* monotonic ms: what has ended is saved then; 0: nothing has */
-	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
-	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
-	size_t nreport;   /* records for the trail, not saved yet (telling.h) */
+	int64_t wall_ahead; /* ms that the wall clock is ahead of the monotonic one */
+	int64_t start_at;   /* monotonic ms: no attempt before (out of processes) */
+	int64_t save_at;    /* monotonic ms: next try to save after a failure; 0: saving works */
+	int64_t saved_at;   /* monotonic ms: the last save */
+	int64_t dirty_at;   /* monotonic ms: what has ended is saved then; 0: nothing has */
+	int64_t tidy_at;    /* monotonic ms: cursors that only passed events are saved then */
+	int64_t look_at;    /* monotonic ms: look at the outbox even if nobody woke us */
+	size_t nreport;     /* records for the trail, not saved yet (telling.h) */
 	char **report;
 	uint64_t reported;             /* the newest that the trail has */
 	struct provd_metrics *metrics; /* NULL: nobody wants them */

@@ -31,6 +31,7 @@
 #define RELOAD_LONGEST 30000
 #define CUT_GRACE 2000
 #define SAVE_EVERY 20      /* at most so often */
+#define JUMP 2             /* s */
 #define METRICS_EVERY 1000 /* at most so often; and every LOOK_EVERY when nothing happens */
 
 int64_t provd_wall_ms(void)
@@ -314,8 +315,24 @@ static void tell(struct provd *p)
 	}
 }
 
+/* Somebody has set the clock: retries and ages go on by what has really passed. */
+static void watch_clock(struct provd *p)
+{
+	int64_t ahead = provd_wall_ms() - provd_monotonic();
+	int64_t by = (ahead - p->wall_ahead) / 1000;
+
+	if (by > -JUMP && by < JUMP)
+		return;
+	prov_log(LOG_WARNING, "event=clock-set seconds=%lld", (long long)by);
+	p->wall_ahead += by * 1000;
+	p->started += by;
+	for (size_t i = 0; i < p->nchannel; i++)
+		prov_queue_clock_set(p->channel[i]->q, by);
+}
+
 int provd_loop(struct provd *p, struct prov_error *err)
 {
+	p->wall_ahead = provd_wall_ms() - provd_monotonic();
 	int rc = look(p);
 	if (rc)
 		prov_error_set(err, rc, "the state environment could not be taken up: see above");
@@ -324,6 +341,7 @@ int provd_loop(struct provd *p, struct prov_error *err)
 	p->reload = true;
 	while (!rc) {
 		bool more = false;
+		watch_clock(p);
 		ask_directory(p);
 		for (size_t i = 0; i < p->nchannel && !p->stopping; i++)
 			more = provd_channel_fill(p, p->channel[i]) || more;
