@@ -241,11 +241,11 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h), and the disk that tests/crash watches
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so
+# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is watched, a clock that is set
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
 	@echo "made: $^"
 
-build/crash/disk.so: tests/crash/disk.c
+build/crash/%.so: tests/crash/%.c
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<

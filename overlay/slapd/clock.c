@@ -19,8 +19,8 @@
 
 struct prov_clock {
 	struct prov_instance *pi;
-	struct re_s *task; /* under slapd_rq.rq_mutex */
-	int64_t opened;
+	struct re_s *task;      /* under slapd_rq.rq_mutex */
+	int64_t opened;         /* of the background task, once it runs */
 	_Atomic int64_t next;   /* when it rings */
 	_Atomic int64_t behind; /* this provider's delay */
 	atomic_bool rings, warned;
@@ -90,6 +90,12 @@ void prov_clock_hint(struct prov_instance *pi, int64_t due)
 	int64_t at = due + atomic_load(&c->behind);
 	if (at < atomic_load(&c->next))
 		set_from_outside(c, at);
+}
+
+void prov_clock_was_set(struct prov_instance *pi)
+{
+	if (pi->clock)
+		set_from_outside(pi->clock, time(NULL) + 1);
 }
 
 bool prov_clock_rings(struct prov_instance *pi)
@@ -205,7 +211,10 @@ bool prov_clock_run(const struct prov_job *job)
 {
 	struct prov_clock *c = job->pi->clock;
 	struct others o = others(job->pi, job->op);
-	int64_t now = time(NULL), behind = o.before * APART, old = settled(c, &o);
+	int64_t now = time(NULL), behind = o.before * APART;
+	if (now < c->opened)
+		c->opened = now; /* it was set back: else nothing would be done until then */
+	int64_t old = settled(c, &o);
 	bool fast = indexed(c);
 
 	atomic_store(&c->behind, behind);

@@ -126,6 +126,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	if (prov_capture_open(pi, &err))
 		return unfit_because(cr, err.text);
 	load_policy(pi);
+	prov_clock_open(pi); /* the relay tells it when somebody sets the system's clock */
 	if (!pi->snapshot || prov_relay_start(pi, &err)) {
 		prov_db_close(be, cr);
 		return unfit_because(cr, err.text[0] ? err.text : "no memory");
@@ -136,7 +137,6 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
 	prov_sync_open(pi);
-	prov_clock_open(pi);
 	prov_background_open(pi);
 	return 0;
 }
@@ -151,10 +151,10 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 		return 0;
 	pi->on->on_info->oi_bi.bi_flags |= SLAP_BFLAG_TXNS & pi->on->on_info->oi_orig->bi_flags;
 	prov_guard_remove(pi);
+	prov_relay_stop(pi);
 	prov_clock_close(pi);
 	prov_background_close(pi);
 	prov_monitor_close(pi);
-	prov_relay_stop(pi);
 	prov_ending_wait(1 + prov_relays()); /* before back-mdb closes what is below us */
 	struct prov_snapshot *s = prov_snapshot_swap(pi, NULL);
 	prov_snapshot_put(&s);

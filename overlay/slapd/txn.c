@@ -329,11 +329,12 @@ static void turn_wait(struct prov_txn *t)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += TURN_SECONDS;
 	pthread_mutex_lock(&turn_mutex);
 	while (turn_now < t->turn)
-		if (pthread_cond_timedwait(&turn_cond, &turn_mutex, &until) == ETIMEDOUT) {
+		if (pthread_cond_clockwait(&turn_cond, &turn_mutex, CLOCK_MONOTONIC, &until) ==
+			ETIMEDOUT) {
 			turn_now = t->turn > turn_now ? t->turn : turn_now;
 			break;
 		}
