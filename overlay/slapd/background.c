@@ -40,7 +40,7 @@ static bool must_yield(struct prov_background *b)
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	bool stop = b->stop;
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
-	if (stop || slapd_shutdown)
+	if (stop || slapd_shutdown || !prov_instance_listed(b->pi))
 		return true;
 	ldap_pvt_thread_pool_query(&connection_pool, LDAP_PVT_THREAD_POOL_PARAM_PAUSING, &pausing);
 	return pausing != 0;
@@ -151,7 +151,7 @@ static void *background_task(void *ctx, void *arg)
 	run_jobs(b, ctx);
 	bool yielded = must_yield(b);
 	ldap_pvt_thread_mutex_lock(&b->mutex);
-	if (!b->stop && !slapd_shutdown && (yielded || b->again))
+	if (!b->stop && !slapd_shutdown && prov_instance_listed(b->pi) && (yielded || b->again))
 		submit(b); /* behind the pause, or for a job that came meanwhile */
 	else
 		b->active = false;
@@ -197,7 +197,7 @@ void prov_background_close(struct prov_instance *pi)
 		return;
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	b->stop = true;
-	/* The pool is paused or closed: the task is not running, at most waiting. */
+	/* The pool is paused or closed (prov_db_close): the task is not running, at most waiting. */
 	if (b->active)
 		ldap_pvt_thread_pool_retract(b->cookie);
 	ldap_pvt_thread_mutex_unlock(&b->mutex);

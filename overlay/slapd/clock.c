@@ -24,6 +24,7 @@ struct prov_clock {
 	_Atomic int64_t next;   /* when it rings */
 	_Atomic int64_t behind; /* this provider's delay */
 	atomic_bool rings, warned;
+	bool closed; /* under slapd_rq.rq_mutex: pi is gone, and the ring that is due frees this */
 };
 
 /* Under slapd_rq.rq_mutex. */
@@ -48,6 +49,13 @@ static void set_from_outside(struct prov_clock *c, int64_t at)
 	slap_wake_listener();
 }
 
+/* Under slapd_rq.rq_mutex. */
+static void away(struct prov_clock *c)
+{
+	ldap_pvt_runqueue_remove(&slapd_rq, c->task);
+	ch_free(c);
+}
+
 static void *ring(void *ctx, void *arg)
 {
 	struct re_s *task = arg;
@@ -55,12 +63,16 @@ static void *ring(void *ctx, void *arg)
 	int64_t now = time(NULL), next;
 
 	(void)ctx;
-	atomic_store(&c->rings, true);
-	prov_background_kick(c->pi);
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
 	ldap_pvt_runqueue_stoptask(&slapd_rq, task);
-	next = atomic_load(&c->next);
-	set(c, next > now ? next : now + EVERY);
+	if (c->closed) {
+		away(c);
+	} else {
+		atomic_store(&c->rings, true);
+		prov_background_kick(c->pi);
+		next = atomic_load(&c->next);
+		set(c, next > now ? next : now + EVERY);
+	}
 	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
 	return NULL;
 }
@@ -253,11 +265,11 @@ void prov_clock_close(struct prov_instance *pi)
 
 	if (!c)
 		return;
+	pi->clock = NULL;
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
 	if (ldap_pvt_runqueue_isrunning(&slapd_rq, c->task))
-		ldap_pvt_runqueue_stoptask(&slapd_rq, c->task);
-	ldap_pvt_runqueue_remove(&slapd_rq, c->task);
+		c->closed = true; /* it may still wait in the pool */
+	else
+		away(c);
 	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
-	pi->clock = NULL;
-	ch_free(c);
 }
