@@ -204,7 +204,28 @@ check_names()
 	! git grep -nE '(^|[^a-z])/(work|tmp/(spec|ol|pc))(/|\b)' -- . ':!scripts/lint.sh'
 }
 
-checks="clang_format clang_tidy cppcheck man_pages python shell layers headers_alone symbols failpoints names"
+# Each row of the threat model names tests, and each test is there.
+check_threats()
+{
+	"$python" -B -c '
+import pathlib, re, sys
+bad, rows = [], 0
+for n, line in enumerate(pathlib.Path("docs/threat-model.md").read_text().splitlines(), 1):
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", line)
+    if line.startswith("| ") and line.count(" | ") >= 3 and not line.startswith(("| who", "| ---")):
+        rows += 1
+        named or bad.append(f"row in line {n} names no test")
+    for file, test in named:
+        path = pathlib.Path("tests/slapd", file)
+        if not path.exists() or not re.search(rf"^def {test}\(", path.read_text(), re.M):
+            bad.append(f"line {n}: there is no {file}::{test}")
+if rows < 20:
+    bad.append(f"only {rows} rows are found")
+sys.exit("docs/threat-model.md: " + "; ".join(bad) if bad else 0)
+'
+}
+
+checks="clang_format clang_tidy cppcheck man_pages python shell layers headers_alone symbols failpoints names threats"
 case ${1:-} in
 --list) echo "$checks" | tr ' ' '\n' ;;
 *)

@@ -31,6 +31,7 @@ struct prov_type {
 	bool no_usermod; /* NO-USER-MODIFICATION */
 	bool secret;     /* a password or key: never leaves in an event */
 	bool loose;      /* normalized values of different bytes may be equal: prov_schema.equal */
+	bool power;      /* says who may act for whom, or holds access rules */
 	enum prov_order order;
 };
 

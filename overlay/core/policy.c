@@ -117,6 +117,14 @@ static int read_filters(struct prov_policy *p, const struct prov_entry *e, struc
 	return 0;
 }
 
+static void note_secret(void *ctx, const struct prov_type *type)
+{
+	const struct prov_type **found = ctx;
+
+	if (type && type->secret)
+		*found = type;
+}
+
 static int read_templates(struct prov_policy *p, const struct prov_entry *e, struct prov_role *r,
 	struct prov_error *err)
 {
@@ -132,12 +140,24 @@ static int read_templates(struct prov_policy *p, const struct prov_entry *e, str
 		const struct prov_template **t = &r->template[r->ntemplate];
 		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena, t, &why))
 			return complain(err, e, "provTemplate", why.text);
+		const struct prov_type *type = prov_template_type(*t), *read = NULL;
 		/* provGrant would show the value to whoever reads the account */
-		if (prov_template_type(*t)->secret)
+		if (type->secret)
 			return complain(err, e, "provTemplate",
 				prov_arena_printf(&p->arena,
 					"\"%s\" is a secret: a template cannot give it",
-					prov_template_type(*t)->name));
+					type->name));
+		if (type->power)
+			return complain(err, e, "provTemplate",
+				prov_arena_printf(&p->arena,
+					"\"%s\" is the right to act for others: a template cannot give it",
+					type->name));
+		prov_template_types(*t, note_secret, &read);
+		if (read)
+			return complain(err, e, "provTemplate",
+				prov_arena_printf(&p->arena,
+					"\"%s\" is a secret: a template cannot use it",
+					read->name));
 	}
 	return 0;
 }

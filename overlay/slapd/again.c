@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "failpoint.h"
 #include "journal.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "monotonic.h"
 #include "relay.h"
@@ -96,7 +97,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	w.after = entry_dup(w.before);
 	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" refused reason=\"%s\"\n", b->a->what,
-			ndn.bv_val, w.err.text);
+			PROV_LOG_TEXT(ndn), w.err.text);
 		prov_background_refused(b->a->job, ndn.bv_val, w.err.text);
 		result = -1;
 		goto out;
@@ -115,7 +116,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	}
 	if (result < 0)
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" failed reason=\"%s\"\n", b->a->what,
-			ndn.bv_val, w.err.text);
+			PROV_LOG_TEXT(ndn), w.err.text);
 out:
 	prov_write_close(&w);
 	op->o_req_dn = op->o_req_ndn = ndn;

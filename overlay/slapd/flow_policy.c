@@ -7,7 +7,9 @@
 #include "control.h"
 #include "convert.h"
 #include "follow.h"
+#include "logtext.h"
 #include "lookup.h"
+#include "reach.h"
 #include "schema.h"
 #include "sync.h"
 #include "write.h"
@@ -101,10 +103,68 @@ static int compile(struct prov_write *w)
 	return LDAP_SUCCESS;
 }
 
+/* Written as wished; but an account that can give itself the role may be a mistake. */
+static void warn_of_reach(struct prov_write *w)
+{
+	const struct prov_policy *p = prov_snapshot_policy(w->fresh);
+	const struct prov_role *r = p ? prov_policy_role(p, prov_bv(w->op->o_req_ndn)) : NULL;
+	char text[SLAP_TEXT_BUFLEN];
+
+	if (!r || r->status == PROV_STATUS_RETIRED)
+		return;
+	prov_reach_role(w->pi, w->op, r, text, sizeof(text));
+	if (!*text)
+		return;
+	if (!w->op->o_noop)
+		Debug(LDAP_DEBUG_ANY, "%s provision: change=%s op=%s dn=\"%s\" warning=\"%s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
+			text);
+	snprintf(w->txn->text, sizeof(w->txn->text), "provision: warning: %.*s",
+		(int)sizeof(w->txn->text) - 24, text);
+}
+
+struct rule {
+	struct prov_write *w;
+	bool found;
+};
+
+static int see_rule(void *ctx, Entry *e)
+{
+	struct rule *r = ctx;
+
+	if (dn_match(&e->e_nname, &r->w->op->o_req_ndn) && !is_role(e))
+		return 0; /* a set alone may have another name */
+	r->found = true;
+	prov_error_set(&r->w->err, PROV_EREFUSED,
+		"\"%s\" cannot be renamed or moved: accounts hold roles by name; add a new one and retire this one",
+		e->e_name.bv_val);
+	return 1;
+}
+
+/*
+ * Accounts hold roles by name, and those concerned by a role that comes or goes are found when
+ * it is written. So no role, and no entry with roles or sets below it, is renamed or moved.
+ */
+static int may_rename(struct prov_write *w)
+{
+	Operation *op = w->op;
+	struct rule r = { w, false };
+
+	if (dn_match(&op->o_req_ndn, &w->pi->policy_ndn)) {
+		prov_error_set(&w->err, PROV_EREFUSED,
+			"the policy is this entry: change provision-policy first");
+		return LDAP_UNWILLING_TO_PERFORM;
+	}
+	int rc = prov_lookup_search(w->pi, op, &op->o_req_ndn, LDAP_SCOPE_SUBTREE,
+		"(|(objectClass=provRole)(objectClass=provSodSet))", see_rule, &r);
+	return rc == LDAP_SUCCESS && r.found ? LDAP_UNWILLING_TO_PERFORM : rc;
+}
+
 static int policy_in_txn(struct prov_write *w)
 {
 	Operation *op = w->op;
 	struct berval ndn = op->o_req_ndn;
+	int wrong = op->o_tag == LDAP_REQ_MODRDN ? may_rename(w) : LDAP_SUCCESS;
 	int rc = op->o_tag == LDAP_REQ_ADD ? LDAP_SUCCESS
 					   : prov_lookup_entry(w->pi, op, &ndn, &w->before);
 
@@ -115,12 +175,8 @@ static int policy_in_txn(struct prov_write *w)
 	bool role = is_role(op->o_tag == LDAP_REQ_ADD ? op->ora_e : w->before);
 	if (prov_txn_run(w->txn) != LDAP_SUCCESS)
 		return prov_write_refuse(w, -1);
-	if (op->o_tag == LDAP_REQ_MODRDN && is_role(w->before)) { /* now that he may know of it */
-		prov_error_set(&w->err, PROV_EREFUSED,
-			"role \"%s\" cannot be renamed: accounts hold it by this name; add a new role and retire this one",
-			op->o_req_dn.bv_val);
-		return prov_write_refuse(w, LDAP_UNWILLING_TO_PERFORM);
-	}
+	if (wrong != LDAP_SUCCESS) /* now that he may know of it */
+		return prov_write_refuse(w, wrong);
 	if (!only_counters(op)) {
 		rc = compile(w);
 		if (rc == LDAP_SUCCESS)
@@ -129,6 +185,8 @@ static int policy_in_txn(struct prov_write *w)
 			rc = note_rules(w);
 		if (rc != LDAP_SUCCESS)
 			return prov_write_refuse(w, rc);
+		if (op->o_tag == LDAP_REQ_ADD || op->o_tag == LDAP_REQ_MODIFY)
+			warn_of_reach(w);
 		/* In force before the commit: the next writer begins only after it. */
 		w->replaced = prov_snapshot_swap(w->pi, w->fresh);
 		w->fresh = NULL;

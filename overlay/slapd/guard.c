@@ -1,10 +1,11 @@
 /*
- * guard.c - wraps the frontend's bind, to refuse SASL binds.
+ * guard.c - wraps the frontend's bind, to refuse SASL binds, all in the same words.
  */
 #include "guard.h"
 
 #include <stdlib.h>
 
+#include "logtext.h"
 #include "session.h"
 
 static struct prov_instance **instances;
@@ -26,13 +27,17 @@ static bool blocked(Operation *op, struct berval *ndn)
 	return false;
 }
 
+/* Mechanisms tell why a password is wrong, each in its words. A leaver's right one is answered
+ * without any, so the others are, too. */
 static int bind_response(Operation *op, SlapReply *rs)
 {
+	if (rs->sr_err == LDAP_INVALID_CREDENTIALS)
+		rs->sr_text = NULL;
 	if (rs->sr_type != REP_SASL || rs->sr_err != LDAP_SUCCESS || BER_BVISEMPTY(&op->orb_edn) ||
 		!blocked(op, &op->orb_edn))
 		return SLAP_CB_CONTINUE;
 	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
-		op->orb_edn.bv_val);
+		PROV_LOG_TEXT(op->orb_edn));
 	rs->sr_err = LDAP_INVALID_CREDENTIALS;
 	rs->sr_text = NULL;
 	rs->sr_sasldata = NULL;

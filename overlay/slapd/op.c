@@ -7,6 +7,7 @@
 #include "flow.h"
 #include "group.h"
 #include "hooks.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "replica.h"
 #include "schema.h"
@@ -156,25 +157,34 @@ int prov_op_delete(Operation *op, SlapReply *rs)
 	return prov_flow_delete(pi, op, rs);
 }
 
-/* The backend checks the password first, so that a leaver's answer takes as long as any other. */
+/*
+ * A leaver's answer shall not differ from a wrong password's, in time neither. So everybody's
+ * entry is looked at before, and everybody's password is checked. Whose state changed meanwhile
+ * is looked at once more.
+ */
 int prov_op_bind(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = instance_of(op);
 	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
 
-	if (!pi->snapshot)
+	if (!pi->snapshot || be_isroot_dn(op->o_bd, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
+	uint64_t generation = prov_session_generation();
+	bool blocked = prov_session_blocked(pi, op, &op->o_req_ndn);
 	op->o_bd->bd_info = bi;
 	int rc = bi->bi_op_bind(op, rs);
 	op->o_bd->bd_info = saved;
-	if (rc != LDAP_SUCCESS || be_isroot_dn(op->o_bd, &op->o_req_ndn) ||
-		!prov_session_blocked(pi, op, &op->o_req_ndn))
+	if (rc != LDAP_SUCCESS)
 		return rc;
-	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
-		op->o_req_dn.bv_val);
+	if (generation != prov_session_generation())
+		blocked = prov_session_blocked(pi, op, &op->o_req_ndn);
+	if (!blocked)
+		return rc;
 	ch_free(op->orb_edn.bv_val);
 	BER_BVZERO(&op->orb_edn);
 	send_ldap_error(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
+	Debug(LDAP_DEBUG_STATS, "%s provision: bind refused dn=\"%s\"\n", op->o_log_prefix,
+		PROV_LOG_TEXT(op->o_req_dn));
 	return rs->sr_err;
 }
 

@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "convert.h"
+#include "logtext.h"
 #include "schema.h"
 #include "txn.h"
 
@@ -18,6 +19,11 @@ static _Atomic uint64_t memo[MEMOS]; /* per connection: a hash of who was checke
 void prov_session_touch(void)
 {
 	atomic_fetch_add(&generation, 1);
+}
+
+uint64_t prov_session_generation(void)
+{
+	return atomic_load(&generation);
 }
 
 /* Also a provState with an option (";lang-en") counts, as it does for the evaluator. */
@@ -86,7 +92,7 @@ int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
 	}
 	Debug(LDAP_DEBUG_ANY,
 		"%s provision: refused dn=\"%s\" reason=\"the account is not active\"\n",
-		op->o_log_prefix, op->o_ndn.bv_val);
+		op->o_log_prefix, PROV_LOG_TEXT(op->o_ndn));
 	if (dn_match(&op->o_conn->c_ndn, &op->o_ndn)) {
 		rs->sr_err = LDAP_STRONG_AUTH_REQUIRED;
 		rs->sr_text = "the account is not active";
@@ -123,7 +129,7 @@ void prov_session_cut(struct berval *ndn)
 			!acts_as(c, ndn))
 			continue;
 		Debug(LDAP_DEBUG_ANY, "conn=%lu provision: cut dn=\"%s\"\n", c->c_connid,
-			ndn->bv_val);
+			PROV_LOG_TEXT(*ndn));
 		slapd_shutsock(c->c_sd);
 	}
 	connection_done(NULL);

@@ -13,6 +13,7 @@
 
 /* An account's state may have changed, or an account went: check everybody anew. */
 void prov_session_touch(void);
+uint64_t prov_session_generation(void); /* how often that was said */
 
 /* May this operation go on? 0, or the code of the answer that was sent (SLAPD_DISCONNECT
  * when the connection itself belongs to the blocked account). */

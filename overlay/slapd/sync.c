@@ -18,6 +18,7 @@
 #include "failpoint.h"
 #include "grant.h"
 #include "journal.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "relay.h"
 #include "schema.h"
@@ -207,7 +208,7 @@ out:
 	if (result < 0)
 		Debug(LDAP_DEBUG_ANY,
 			"provision: sync connector=%s dn=\"%s\" failed reason=\"%s\"\n", connector,
-			ndn.bv_val, w.err.text);
+			PROV_LOG_TEXT(ndn), w.err.text);
 	prov_write_close(&w);
 	return result;
 }

@@ -21,15 +21,28 @@ struct slap_type {
 static _Atomic(struct slap_type *) types[MAX_TYPES];
 static pthread_mutex_t types_mutex = PTHREAD_MUTEX_INITIALIZER;
 
+static bool is_one_of(AttributeDescription *ad, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcasecmp(ad->ad_type->sat_cname.bv_val, *names) == 0)
+			return true;
+	return false;
+}
+
 static bool is_secret(AttributeDescription *ad)
 {
 	static const char *const names[] = { "userPassword", "authPassword", "pwdHistory",
 		"sambaNTPassword", "sambaLMPassword", "krbPrincipalKey", "unicodePwd", "olcRootPW",
 		"oathSecret", "pwdReset", NULL };
-	for (int i = 0; names[i]; i++)
-		if (strcasecmp(ad->ad_type->sat_cname.bv_val, names[i]) == 0)
-			return true;
-	return false;
+
+	return is_one_of(ad, names);
+}
+
+static bool is_power(AttributeDescription *ad)
+{
+	static const char *const names[] = { "authzTo", "authzFrom", "OpenLDAPaci", NULL };
+
+	return is_one_of(ad, names);
 }
 
 static enum prov_order order_of(AttributeDescription *ad)
@@ -76,6 +89,7 @@ const struct prov_type *prov_type_of(AttributeDescription *ad)
 		st->t.no_usermod = is_at_no_user_mod(ad->ad_type);
 		st->t.secret = is_secret(ad);
 		st->t.loose = ad->ad_type == slap_schema.si_ad_objectClass->ad_type;
+		st->t.power = is_power(ad);
 		st->t.order = order_of(ad);
 		atomic_store_explicit(&types[ad->ad_index], st, memory_order_release);
 	}

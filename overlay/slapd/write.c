@@ -18,6 +18,7 @@
 #include "convert.h"
 #include "failpoint.h"
 #include "journal.h"
+#include "logtext.h"
 #include "lookup.h"
 #include "names.h"
 #include "relay.h"
@@ -96,8 +97,8 @@ int prov_write_refuse(struct prov_write *w, int rc)
 			w->err.text[0] ? w->err.text : "refused");
 		Debug(LDAP_DEBUG_STATS,
 			"%s provision: change=%s op=%s dn=\"%s\" refused=%d reason=\"%s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val, rc,
-			text);
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
+			rc, text);
 		prov_txn_reply(w->txn, w->rs, rc, text, NULL);
 	} else {
 		prov_txn_reply(w->txn, w->rs, -1, NULL, NULL);
@@ -158,10 +159,45 @@ static void tell_withheld(struct prov_write *w, const struct berval *dn)
 {
 	for (size_t i = 0; !w->op->o_noop && i < w->plan.withheld.n; i++)
 		Debug(LDAP_DEBUG_ANY,
-			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%.*s\" reason=\"%.*s\"\n",
-			w->op->o_log_prefix, w->stamp.id, w->what, dn->bv_val,
-			(int)w->plan.withheld.val[i].len, w->plan.withheld.val[i].data,
-			(int)w->plan.withheld_why.len, w->plan.withheld_why.data);
+			"%s provision: change=%s op=%s dn=\"%s\" withheld role=\"%s\" reason=\"%s\"\n",
+			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(*dn),
+			PROV_LOG_TEXT(prov_val_bv(w->plan.withheld.val[i])),
+			PROV_LOG_TEXT(prov_val_bv(w->plan.withheld_why)));
+}
+
+static enum prov_group_kind kind_of_member(struct prov_write *w, const struct prov_member *m)
+{
+	for (size_t i = 0; i < w->service_ctx.nmembership; i++)
+		if (prov_val_equal(w->service_ctx.membership[i].ndn, m->ndn))
+			return w->service_ctx.membership[i].kind;
+	enum prov_group_kind kind = prov_snapshot_group(w->snap, m->ndn);
+	if (kind == PROV_GROUP_NONE) { /* granted by a role that is gone by now */
+		struct berval ndn = prov_val_bv(m->ndn);
+		Entry *e = NULL;
+		if (prov_lookup_entry(w->pi, w->op, &ndn, &e) == LDAP_SUCCESS && e) {
+			kind = prov_group_kind_of(e);
+			entry_free(e);
+		}
+	}
+	return kind;
+}
+
+/*
+ * A group that lists uids does not say whose. When the account's uid is another's as well, the
+ * value stays where it is: who takes somebody's uid must neither end nor inherit his memberships.
+ */
+static int note_shared_uid(struct prov_write *w, const struct prov_services *services)
+{
+	struct berval was = w->was ? prov_account_uid(w->before) : (struct berval)BER_BVNULL;
+	struct berval is = w->is && w->after ? prov_account_uid(w->after) : was;
+	bool matters = !BER_BVISEMPTY(&was) && ber_bvcmp(&was, &is) != 0;
+
+	for (size_t i = 0; i < w->plan.nmember && !matters && !BER_BVISEMPTY(&was); i++)
+		matters = !w->plan.member[i].add &&
+			kind_of_member(w, &w->plan.member[i]) == PROV_GROUP_UID;
+	return matters ? services->taken(services->ctx, prov_type_of(slap_schema.si_ad_uid),
+				 prov_bv(was), &w->uid_shared, &w->err)
+		       : 0;
 }
 
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
@@ -191,6 +227,7 @@ int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 	if (rc == 0) {
 		w->evaluated = w->planned = true;
 		tell_withheld(w, &self->e_name);
+		rc = note_shared_uid(w, &services);
 	}
 	return ldap_code(rc);
 }
@@ -420,23 +457,6 @@ static int mend_origin(struct prov_write *w, Modifications **list, struct prov_v
 	return LDAP_SUCCESS;
 }
 
-static enum prov_group_kind kind_of_member(struct prov_write *w, const struct prov_member *m)
-{
-	for (size_t i = 0; i < w->service_ctx.nmembership; i++)
-		if (prov_val_equal(w->service_ctx.membership[i].ndn, m->ndn))
-			return w->service_ctx.membership[i].kind;
-	enum prov_group_kind kind = prov_snapshot_group(w->snap, m->ndn);
-	if (kind == PROV_GROUP_NONE) { /* granted by a role that is gone by now */
-		struct berval ndn = prov_val_bv(m->ndn);
-		Entry *e = NULL;
-		if (prov_lookup_entry(w->pi, w->op, &ndn, &e) == LDAP_SUCCESS && e) {
-			kind = prov_group_kind_of(e);
-			entry_free(e);
-		}
-	}
-	return kind;
-}
-
 int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn)
 {
 	Modifications *mend = NULL;
@@ -464,7 +484,7 @@ int prov_write_members(struct prov_write *w, struct berval dn, struct berval ndn
 				&had, &w->err);
 			if (rc == LDAP_SUCCESS && had)
 				rc = mend_origin(w, &mend, m->dn);
-		} else if (kind != PROV_GROUP_NONE) {
+		} else if (kind != PROV_GROUP_NONE && !(kind == PROV_GROUP_UID && w->uid_shared)) {
 			/* by the name that the group knows: as it was before this write */
 			Entry *known = w->before ? w->before : now;
 			rc = prov_group_remove(w->txn, gdn, gndn, kind, known->e_name,
@@ -484,7 +504,9 @@ int prov_write_follow_names(struct prov_write *w, const struct prov_membership *
 	int rc = LDAP_SUCCESS;
 
 	for (size_t i = 0; i < n && rc == LDAP_SUCCESS; i++)
-		if (!plan_says(w, m[i].ndn, false)) /* what the plan takes away needs no new name */
+		if (!plan_says(w, m[i].ndn,
+			    false) && /* what the plan takes away needs no new name */
+			!(m[i].kind == PROV_GROUP_UID && w->uid_shared))
 			rc = prov_group_rename(w->txn, &m[i], w->before->e_name, new_dn, old_uid,
 				new_uid, &w->err);
 	return rc;
@@ -619,7 +641,7 @@ static void after_commit(struct prov_write *w)
 {
 	Debug(LDAP_DEBUG_STATS,
 		"%s provision: change=%s op=%s dn=\"%s\" roles=+%zu-%zu groups=+%zu-%zu\n",
-		w->op->o_log_prefix, w->stamp.id, w->what, w->op->o_req_dn.bv_val,
+		w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
 		w->plan.roles_gained.n, w->plan.roles_lost.n, w->plan.groups_gained.n,
 		w->plan.groups_lost.n);
 	if (w->states_changed)
@@ -644,7 +666,8 @@ static int answer_noop(struct prov_write *w)
 	}
 	if (prov_control_plan(w->op) && prov_plan_json(&w->plan, &w->arena, &json) == 0)
 		ctrl = prov_control_plan_response(json.data, json.len);
-	prov_txn_reply(w->txn, w->rs, LDAP_X_NO_OPERATION, NULL, ctrl);
+	prov_txn_reply(w->txn, w->rs, LDAP_X_NO_OPERATION, w->txn->text[0] ? w->txn->text : NULL,
+		ctrl);
 	if (ctrl)
 		ldap_control_free(ctrl);
 	return w->rs->sr_err;

@@ -35,6 +35,7 @@ struct prov_write {
 	struct prov_entry pbefore, pafter;
 	struct prov_plan plan;
 	bool evaluated, planned;
+	bool uid_shared;               /* evaluated: another account has this one's old uid, too */
 	struct berval new_dn, new_ndn; /* of a rename; in the arena */
 	/* what the record tells besides */
 	struct prov_member *member_change;

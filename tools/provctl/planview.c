@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jsonout.h"
 #include "ldapconn.h"
 #include "names.h"
 #include "table.h"
@@ -58,6 +59,8 @@ int planview_take(LDAP *ld, LDAPMessage *m, json_t **plan, struct prov_error *er
 			prov_error_set(err, rc, "the server ignored no-op and made the change");
 	} else {
 		rc = read_plan(ldap_control_find(PROV_CTL_PLAN, ctrl, NULL), plan, err);
+		if (!rc && text && *text)
+			json_object_set_new(*plan, "warning", prov_json_text(text, strlen(text)));
 	}
 	ldap_controls_free(ctrl);
 	ldap_memfree(text);
@@ -147,6 +150,8 @@ void planview_print(FILE *out, const json_t *plan)
 	const char *after = json_string_value(json_object_get(state, "after"));
 	size_t i;
 	json_t *v;
+	if (json_string_value(json_object_get(plan, "warning")))
+		put_line(out, "! ", json_string_value(json_object_get(plan, "warning")));
 	if (after && (!before || strcmp(before, after))) {
 		char text[64];
 		snprintf(text, sizeof(text), "%s -> %s", before ? before : "none", after);

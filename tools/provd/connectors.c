@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "argv.h"
+#include "confine.h"
 #include "exec_limits.h"
 #include "toolschema.h"
 
@@ -131,7 +132,13 @@ static int open_kind(struct provd_connector *c, struct prov_error *err)
 		return c->ops->open(c->c, &c->self, err);
 	char **argv = NULL;
 	int rc = prov_argv_split(c->c->target, &argv, err);
-	return rc ? rc : prov_exec_limits(c->c, argv, &c->argv, err);
+	if (rc)
+		return rc;
+	rc = prov_confine_check(PROV_CONFINE_PROGRAMS, argv[0], err);
+	if (rc == 0)
+		return prov_exec_limits(c->c, argv, &c->argv, err);
+	free(argv);
+	return rc;
 }
 
 /* What is wrong with one entry stays with that entry. */

@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "daemon.h"
 #include "log.h"
 #include "metrics.h"
@@ -30,7 +31,7 @@
 
 struct settings {
 	struct prov_common_options common;
-	const char *config, *metrics_file, *metrics_listen;
+	const char *config, *metrics_file, *metrics_listen, *programs, *secrets;
 	bool foreground;
 	unsigned drain;
 };
@@ -46,6 +47,10 @@ static int read_options(struct prov_options *o, struct settings *s, int argc, ch
 			"write figures for Prometheus there (node_exporter's textfile collector)" },
 		{ "metrics-listen", 0, PROV_OPTION_TEXT, &s->metrics_listen, "[ADDRESS:]PORT",
 			"and give them out over HTTP, to this machine only" },
+		{ "programs", 0, PROV_OPTION_TEXT, &s->programs, "DIR",
+			"run programs of connectors from below this directory only" },
+		{ "secrets", 0, PROV_OPTION_TEXT, &s->secrets, "DIR",
+			"read secret files from below this directory only" },
 		{ "drain", 0, PROV_OPTION_NUMBER, &s->drain, "SECONDS",
 			"time for running deliveries when stopped (default 30)" },
 	};
@@ -62,6 +67,10 @@ static int read_options(struct prov_options *o, struct settings *s, int argc, ch
 		return PROV_EINVAL;
 	}
 	rc = s->config ? prov_options_read(o, s->config, &err) : 0;
+	if (rc == 0 && s->programs)
+		rc = prov_confine_to(PROV_CONFINE_PROGRAMS, s->programs, &err);
+	if (rc == 0 && s->secrets)
+		rc = prov_confine_to(PROV_CONFINE_SECRETS, s->secrets, &err);
 	if (rc)
 		fprintf(stderr, "provd: %s\n", err.text);
 	return rc;

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "confine.h"
+
 static const char scheme[] = "credential:";
 
 static int find(const char *name, char *path, size_t room, bool *credential, struct prov_error *err)
@@ -62,6 +64,8 @@ int prov_secret_read(const char *name, char **out, size_t *len, struct prov_erro
 	*out = NULL;
 	*len = 0;
 	int rc = find(name, path, sizeof(path), &credential, err);
+	if (rc == 0 && !credential)
+		rc = prov_confine_check(PROV_CONFINE_SECRETS, path, err);
 	if (rc)
 		return rc;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

@@ -20,6 +20,7 @@
 #define FLAG_SERVER 2 /* NO-USER-MODIFICATION */
 #define FLAG_SECRET 4
 #define FLAG_LOOSE 8
+#define FLAG_POWER 16
 
 static const struct {
 	const char *name, *sup;
@@ -49,6 +50,7 @@ static const struct {
 	{ "uidNumber", NULL, FAKE_INTEGER, FLAG_SINGLE },
 	{ "gidNumber", NULL, FAKE_INTEGER, FLAG_SINGLE },
 	{ "userPassword", NULL, FAKE_OCTETS, FLAG_SECRET },
+	{ "authzTo", NULL, FAKE_EXACT, FLAG_POWER },
 	{ "jpegPhoto", NULL, FAKE_BLOB, 0 },
 	{ "distinguishedName", NULL, FAKE_DN, 0 },
 	{ "manager", NULL, FAKE_DN, 0 },
@@ -148,6 +150,7 @@ static void load(void)
 		f->t.no_usermod = definitions[i].flags & FLAG_SERVER;
 		f->t.secret = definitions[i].flags & FLAG_SECRET;
 		f->t.loose = definitions[i].flags & FLAG_LOOSE;
+		f->t.power = definitions[i].flags & FLAG_POWER;
 		f->t.dn = s == FAKE_DN;
 		f->t.order = s == FAKE_INTEGER               ? PROV_ORDER_INTEGER
 			: s == FAKE_TIME || s == FAKE_OCTETS ? PROV_ORDER_OCTETS
