@@ -66,7 +66,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap \
-	check-slapd26 slapd26 check-deb deb demo bench bench-delivery bench-scan \
+	check-slapd26 check-valgrind slapd26 check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -89,10 +89,12 @@ help:
 	@echo "make slapd26      OpenLDAP 2.6 in build/openldap26, and the module for it; make check-slapd26 tests that"
 	@echo "make check-crash  kill -9, failpoints, power loss (PROV_CRASH_ROUNDS=200, PROV_PROVD_KILLS=1000, PROV_POWER_IMAGES=400 for more)"
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
+	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
-	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and bench-delivery"
+	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
+	@echo "make bench-large  PROV_BENCH_ROLES=10000 roles, and one that half of the accounts hold changed"
 	@echo "make bench-scan  provctl scan of PROV_BENCH_PEOPLE=1000000, beside ldapsearch and a script"
 	@echo "make install      DESTDIR= PREFIX=/usr MODULEDIR=PREFIX/lib/ldap"
 	@echo "make deb          a Debian package for the slapd installed here, in build/deb; check-deb tries it in a chroot (root)"
@@ -226,7 +228,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-slapd26: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 check-openldap: all
@@ -239,11 +241,11 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h), and the disk that tests/crash watches
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so
+# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is watched, a clock that is set
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
 	@echo "made: $^"
 
-build/crash/disk.so: tests/crash/disk.c
+build/crash/%.so: tests/crash/%.c
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
@@ -295,7 +297,10 @@ build/bench/fill: tests/bench/fill.c build/libstore.a build/libcore.a
 bench-scan: all
 	@$(PYTHON) -B tests/bench/scan
 
-bench: all build/bench/load bench-delivery bench-scan
+bench-large: all build/bench/load
+	@$(PYTHON) -B tests/bench/large
+
+bench: all build/bench/load bench-delivery bench-scan bench-large
 	@$(PYTHON) -B tests/bench/run
 
 bench-delivery: all build/bench/sink build/bench/post build/bench/fill

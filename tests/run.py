@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 provd crash soak deb
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -178,6 +178,14 @@ def step_slapd26(count):
         "SLAPD": str(there / "libexec/slapd"), "SLAPD_MODULES": str(there / "libexec/ldap"),
         "SLAPD_SCHEMAS": str(there / "etc/ldap/schema"), "PROVISION_SO": str(TOP / "build/26/provision.so"),
     }, name="slapd26", together=True)
+
+
+def step_valgrind(count):
+    """slapd below valgrind: every module that does not look at speed or at others' programs. Hours."""
+    others = re.compile(r"_(389|ad|kafka|nats|scim|caep\w*|provctl\w*|scan\w*|review|audit\w*|explain\w*|harness|"
+                        r"man_examples|metrics|secrets|provd|outbox\w*|sync\w*|own_user|dead_destination)\.py$")
+    modules = [f"tests/slapd/{m.name}" for m in sorted((TOP / "tests/slapd").glob("test_*.py")) if not others.search(m.name)]
+    pytest("slapd", count, None, modules, {"PROV_VALGRIND": "1", "PROV_SLOW": "10"}, "valgrind", together=True)
 
 
 def step_provd(count):

@@ -30,6 +30,7 @@ struct prov_type {
 	bool dn;         /* distinguishedName syntax (RFC 4517, 3.3.9) or name and optional UID */
 	bool no_usermod; /* NO-USER-MODIFICATION */
 	bool secret;     /* a password or key: never leaves in an event */
+	bool loose;      /* normalized values of different bytes may be equal: prov_schema.equal */
 	bool power;      /* says who may act for whom, or holds access rules */
 	enum prov_order order;
 };
@@ -40,7 +41,7 @@ enum prov_norm { PROV_NORM_EQUALITY, PROV_NORM_INITIAL, PROV_NORM_ANY, PROV_NORM
  * The schema, as functions: slapd's own behind it in the server, a small table
  * in tests. normalize and validate return 0, PROV_EINVAL (no such rule, or not a
  * value of that syntax) or PROV_ENOMEM. equal may be NULL; it is asked when the bytes of two
- * normalized values differ (is inetOrgPerson a person?), from any thread.
+ * normalized values of a loose type differ (is inetOrgPerson a person?), from any thread.
  */
 struct prov_schema {
 	void *ctx;

@@ -355,7 +355,8 @@ static bool match_value(const struct prov_filter *f, const struct prov_type *typ
 	switch (f->kind) {
 	case EQUAL:
 		return prov_val_equal(v, f->value) ||
-			(f->schema->equal && f->schema->equal(f->schema->ctx, type, v, f->value));
+			(type->loose && f->schema->equal &&
+				f->schema->equal(f->schema->ctx, type, v, f->value));
 	case GREATER:
 		return compare(type->order, v, f->value) >= 0;
 	case LESS:
@@ -422,4 +423,60 @@ void prov_filter_types(const struct prov_filter *f,
 		use(ctx, f->type);
 	for (const struct prov_filter *c = f->first; c; c = c->next)
 		prov_filter_types(c, use, ctx);
+}
+
+static bool is_need(const struct prov_filter *f)
+{
+	return f->kind == EQUAL && !f->type->loose;
+}
+
+/* All of them are true: the cheapest will do. */
+static size_t needs_of_and(const struct prov_filter *f, prov_need_cost *cost, void *ctx,
+	struct prov_need out[PROV_NEEDS])
+{
+	size_t n = 0, least = 0;
+
+	for (const struct prov_filter *c = f->first; c; c = c->next) {
+		struct prov_need one[PROV_NEEDS];
+		size_t some = prov_filter_needs(c, cost, ctx, one), sum = 0;
+		for (size_t i = 0; i < some; i++)
+			sum += cost(ctx, &one[i]);
+		if (!some || (n && sum >= least))
+			continue;
+		memcpy(out, one, some * sizeof(*one));
+		n = some;
+		least = sum;
+	}
+	return n;
+}
+
+size_t prov_filter_needs(const struct prov_filter *f, prov_need_cost *cost, void *ctx,
+	struct prov_need out[PROV_NEEDS])
+{
+	size_t n = 0;
+
+	if (f->kind == AND)
+		return needs_of_and(f, cost, ctx, out);
+	if (is_need(f)) {
+		out[0] = (struct prov_need){ f->type, f->value };
+		return 1;
+	}
+	for (const struct prov_filter *c = f->kind == OR ? f->first : NULL; c; c = c->next) {
+		struct prov_need one[PROV_NEEDS];
+		size_t some = prov_filter_needs(c, cost, ctx, one);
+		if (!some || n + some > PROV_NEEDS)
+			return 0;
+		memcpy(out + n, one, some * sizeof(*one));
+		n += some;
+	}
+	return n;
+}
+
+void prov_filter_equalities(const struct prov_filter *f,
+	void (*use)(void *ctx, const struct prov_need *need), void *ctx)
+{
+	if (is_need(f))
+		use(ctx, &(struct prov_need){ f->type, f->value });
+	for (const struct prov_filter *c = f->kind == NOT ? NULL : f->first; c; c = c->next)
+		prov_filter_equalities(c, use, ctx);
 }

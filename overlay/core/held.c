@@ -1,6 +1,7 @@
 /*
  * held.c - which roles an account holds: by filter, by assignment, for a time, by inclusion.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "evaluate_impl.h"
@@ -71,19 +72,45 @@ static size_t index_of(const struct prov_role *const *roles, size_t n, const str
 	return n;
 }
 
+/* Roles that are held, by their place among all of them. */
 struct marks {
+	struct eval *ev;
+	const struct prov_entry *entry;
 	const struct prov_role *const *roles;
 	size_t n;
 	unsigned char *mark;
+	size_t *held, nheld, room;
+	int rc;
 };
 
 static void hold(struct marks *m, const struct prov_role *r)
 {
-	for (size_t i = 0; i < r->nclosure; i++) {
+	for (size_t i = 0; m->rc == 0 && i < r->nclosure; i++) {
 		size_t at = index_of(m->roles, m->n, r->closure[i]);
-		if (at < m->n)
-			m->mark[at] = 1;
+		if (at == m->n || m->mark[at])
+			continue;
+		m->rc = prov_ev_push(m->ev->arena, &m->held, m->nheld, &m->room, sizeof(*m->held));
+		if (m->rc)
+			return;
+		m->mark[at] = 1;
+		m->held[m->nheld++] = at;
 	}
+}
+
+static void hold_by_filter(void *ctx, const struct prov_role *r)
+{
+	struct marks *m = ctx;
+	size_t at = index_of(m->roles, m->n, r);
+
+	if (at < m->n && !m->mark[at] && matches(r, m->entry))
+		hold(m, r);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const size_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 /* In force now. */
@@ -119,7 +146,7 @@ static void hold_timed(struct eval *ev, const struct prov_entry *e, struct marks
 
 int prov_ev_held(struct eval *ev, const struct prov_entry *e, struct roles *out)
 {
-	struct marks m = { NULL, 0, NULL };
+	struct marks m = { .ev = ev, .entry = e };
 	int rc = e == ev->req->after ? check_timed(ev) : 0;
 
 	m.roles = prov_policy_roles(ev->policy, &m.n);
@@ -127,19 +154,19 @@ int prov_ev_held(struct eval *ev, const struct prov_entry *e, struct roles *out)
 	if (rc || !m.mark)
 		return rc ? rc : PROV_ENOMEM;
 	rc = hold_assigned(ev, e, &m);
-	if (rc == 0)
+	if (rc == 0) {
 		hold_timed(ev, e, &m);
-	for (size_t i = 0; rc == 0 && i < m.n; i++)
-		if (m.roles[i]->status == PROV_STATUS_ACTIVE && m.roles[i]->nfilter &&
-			matches(m.roles[i], e))
-			hold(&m, m.roles[i]);
+		prov_policy_candidates(ev->policy, e, hold_by_filter, &m);
+		rc = m.rc;
+	}
+	if (rc == 0 && m.nheld)
+		qsort(m.held, m.nheld, sizeof(*m.held), by_place);
 	out->n = 0;
-	out->r = prov_arena_array(ev->arena, m.n + 1, sizeof(*out->r));
+	out->r = prov_arena_array(ev->arena, m.nheld + 1, sizeof(*out->r));
 	if (!out->r)
 		return PROV_ENOMEM;
-	for (size_t i = 0; i < m.n; i++)
-		if (m.mark[i])
-			out->r[out->n++] = m.roles[i];
+	for (size_t i = 0; i < m.nheld; i++)
+		out->r[out->n++] = m.roles[m.held[i]];
 	return rc;
 }
 

@@ -41,6 +41,8 @@ void prov_policy_free(struct prov_policy **pp)
 	free(p->connector);
 	free(p->watched);
 	free(p->group_user);
+	free(p->key);
+	free(p->any);
 	prov_arena_dispose(&p->arena);
 	free(p);
 	*pp = NULL;

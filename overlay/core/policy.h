@@ -73,6 +73,13 @@ int prov_policy_add(struct prov_policy *p, const struct prov_entry *e, struct pr
 int prov_policy_seal(struct prov_policy *p, struct prov_error *err);
 void prov_policy_free(struct prov_policy **p);
 
+/*
+ * Call use() for each active role that may hold e by a filter, some more than once: those whose
+ * filters need a value that e has (filter.h), and those that need none. With many roles it is
+ * much less than trying all.
+ */
+void prov_policy_candidates(const struct prov_policy *p, const struct prov_entry *e,
+	void (*use)(void *ctx, const struct prov_role *role), void *ctx);
 const struct prov_role *prov_policy_role(const struct prov_policy *p, struct prov_val ndn);
 const struct prov_role *const *prov_policy_roles(const struct prov_policy *p, size_t *n);
 const struct prov_connector *const *prov_policy_connectors(const struct prov_policy *p, size_t *n);

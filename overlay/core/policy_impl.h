@@ -25,6 +25,12 @@ struct group_user {
 	const struct prov_role *role;
 };
 
+/* An entry that has this value may be of this role. */
+struct role_key {
+	struct prov_need need;
+	const struct prov_role *role;
+};
+
 struct prov_policy {
 	const struct prov_schema *schema;
 	struct prov_policy_env env;
@@ -42,9 +48,16 @@ struct prov_policy {
 	size_t nwatched, watched_room;
 	struct group_user *group_user; /* sorted by ndn, each once */
 	size_t ngroup, group_room;
+	struct role_key *key; /* sorted by type's address and value */
+	size_t nkey, key_room;
+	const struct prov_role **any; /* whose filters need no value */
+	size_t nany, any_room;
 };
 
 int prov_val_order(struct prov_val a, struct prov_val b);
+
+/* policy_index.c: key and any. PROV_ENOMEM. */
+int prov_policy_seal_index(struct prov_policy *p);
 
 /* policy_sod.c. Resolve the rules; once the roles know their closures. */
 int prov_policy_seal_sod(struct prov_policy *p, struct prov_error *err);

@@ -312,6 +312,8 @@ int prov_policy_seal(struct prov_policy *p, struct prov_error *err)
 		rc = collect_watched(p);
 	if (rc == 0)
 		rc = collect_groups(p);
+	if (rc == 0)
+		rc = prov_policy_seal_index(p);
 	if (rc == PROV_ENOMEM)
 		prov_error_set(err, rc, "out of memory");
 	free(path);

@@ -10,6 +10,7 @@
 
 #define OP_DELIVERY "delivery"
 #define OP_IMPORT "import"
+#define OP_RESTORE "restore"
 
 static const char *outcome_name(enum prov_report_outcome o)
 {
@@ -134,6 +135,22 @@ int prov_import_encode(const struct prov_import *i, char **out, struct prov_erro
 	return finish(o, out, err);
 }
 
+int prov_restore_encode(const char *id, int64_t ms, const char *actor, const char *reason,
+	char **out, struct prov_error *err)
+{
+	json_t *o = begin(OP_RESTORE, id, ms, actor, NULL);
+
+	put(o, "reason", reason);
+	return finish(o, out, err);
+}
+
+static bool is_report(const char *op)
+{
+	return op &&
+		(strcmp(op, OP_DELIVERY) == 0 || strcmp(op, OP_IMPORT) == 0 ||
+			strcmp(op, OP_RESTORE) == 0);
+}
+
 int prov_report_take(const char *record, size_t len, uint64_t sequence, char **event,
 	struct prov_error *err)
 {
@@ -145,8 +162,7 @@ int prov_report_take(const char *record, size_t len, uint64_t sequence, char **e
 	int rc = 0;
 
 	*event = NULL;
-	if ((!import && (!op || strcmp(op, OP_DELIVERY) != 0)) ||
-		!json_is_string(json_object_get(o, "id")))
+	if (!is_report(op) || !json_is_string(json_object_get(o, "id")))
 		rc = prov_error_set(err, PROV_ECORRUPT, "not a report");
 	else if (import && lacks(ev))
 		rc = prov_error_set(err, PROV_ECORRUPT, "an import without an event");

@@ -56,6 +56,13 @@ struct prov_import {
 int prov_import_encode(const struct prov_import *i, char **out, struct prov_error *err);
 
 /*
+ * A record that something was put back to an older copy, or replaced. actor: "slapd" or "provd",
+ * who has noticed; reason: what, and what follows from it.
+ */
+int prov_restore_encode(const char *id, int64_t ms, const char *actor, const char *reason,
+	char **out, struct prov_error *err);
+
+/*
  * In the relay: is this such a record? *event: malloc'ed, an imported event with its new
  * sequence, to be put into the outbox; NULL: there is none. PROV_ECORRUPT.
  */

@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "logtext.h"
 #include "lookup.h"
+#include "monotonic.h"
 #include "relay.h"
 #include "session.h"
 
@@ -133,6 +134,8 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 
 	if (prov_txn_begin(&txn, pi, a->job->op, &err))
 		return -1;
+	const int64_t began = prov_monotonic_ns();
+	const size_t number = prov_txn_number(&txn);
 	for (size_t i = 0; i < n && rc > -2; i++) {
 		rc = one(&b, &txn, dn[i]);
 		written += rc == 1;
@@ -157,6 +160,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 		Debug(LDAP_DEBUG_ANY, "provision: %s: %s\n", a->what, err.text);
 	prov_txn_done(&txn);
 	prov_arena_dispose(&b.arena);
+	prov_background_give_way(a->job, number, began);
 	return rc == -2 ? -2 : rc == -3 ? -1 : 0;
 }
 

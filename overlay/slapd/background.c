@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "follow.h"
+#include "monotonic.h"
 #include "sync.h"
 
 struct prov_background {
@@ -16,6 +17,7 @@ struct prov_background {
 	bool active, again, stop;
 	struct prov_background_figures fig;
 	atomic_bool stalled; /* a job failed: again with the next write */
+	size_t last_txn;     /* the task's own */
 };
 
 /* What becomes of a job. */
@@ -38,7 +40,7 @@ static bool must_yield(struct prov_background *b)
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	bool stop = b->stop;
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
-	if (stop || slapd_shutdown)
+	if (stop || slapd_shutdown || !prov_instance_listed(b->pi))
 		return true;
 	ldap_pvt_thread_pool_query(&connection_pool, LDAP_PVT_THREAD_POOL_PARAM_PAUSING, &pausing);
 	return pausing != 0;
@@ -47,6 +49,19 @@ static bool must_yield(struct prov_background *b)
 bool prov_background_must_yield(const struct prov_job *job)
 {
 	return must_yield(job->task);
+}
+
+void prov_background_give_way(const struct prov_job *job, size_t txn, int64_t began)
+{
+	enum { MOST = 50000000 };
+	size_t last = job->task->last_txn;
+	int64_t took = prov_monotonic_ns() - began;
+
+	job->task->last_txn = txn;
+	if (!last || txn <= last + 1) /* one that was aborted has used no number */
+		return;
+	const struct timespec t = { 0, took < MOST ? took : MOST };
+	nanosleep(&t, NULL);
 }
 
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
@@ -136,7 +151,7 @@ static void *background_task(void *ctx, void *arg)
 	run_jobs(b, ctx);
 	bool yielded = must_yield(b);
 	ldap_pvt_thread_mutex_lock(&b->mutex);
-	if (!b->stop && !slapd_shutdown && (yielded || b->again))
+	if (!b->stop && !slapd_shutdown && prov_instance_listed(b->pi) && (yielded || b->again))
 		submit(b); /* behind the pause, or for a job that came meanwhile */
 	else
 		b->active = false;
@@ -182,7 +197,7 @@ void prov_background_close(struct prov_instance *pi)
 		return;
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	b->stop = true;
-	/* The pool is paused or closed: the task is not running, at most waiting. */
+	/* The pool is paused or closed (prov_db_close): the task is not running, at most waiting. */
 	if (b->active)
 		ldap_pvt_thread_pool_retract(b->cookie);
 	ldap_pvt_thread_mutex_unlock(&b->mutex);

@@ -14,6 +14,7 @@
 #include "actor.h"
 #include "failpoint.h"
 #include "kv.h"
+#include "random.h"
 #include "state.h"
 
 /* Rows go many at a time: every write that trims has one more page to write. */
@@ -25,6 +26,7 @@ struct prov_capture {
 	MDB_dbi rows, named;
 	_Atomic uint64_t last, relayed;
 	char instance[PROV_UUID_TEXT];
+	struct prov_lineage lineage; /* does not change while it is open */
 };
 
 static int mdb_err(struct prov_error *err, int rc, const char *doing)
@@ -55,10 +57,43 @@ static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)
 	return read_end(c, txn, MDB_LAST, last);
 }
 
-static int open_tables(struct prov_capture *c, MDB_txn *txn)
+static int open_instance(struct prov_capture *c, MDB_txn *txn)
 {
 	static char name[] = "instance";
 	MDB_val k = { sizeof(name) - 1, name }, v;
+	int rc = mdb_get(txn, c->named, &k, &v);
+
+	if (rc == 0 && v.mv_size == PROV_UUID_TEXT) {
+		memcpy(c->instance, v.mv_data, PROV_UUID_TEXT);
+		return 0;
+	}
+	prov_stamp_uuid(c->instance);
+	v = (MDB_val){ PROV_UUID_TEXT, c->instance };
+	return mdb_put(txn, c->named, &k, &v, 0);
+}
+
+static int open_lineage(struct prov_capture *c, MDB_txn *txn, uint64_t last)
+{
+	static char name[] = "lineage";
+	char bytes[PROV_LINEAGE_BYTES];
+	unsigned char id[PROV_LINEAGE_ID];
+	MDB_val k = { sizeof(name) - 1, name }, v = { 0, NULL };
+	int rc = mdb_get(txn, c->named, &k, &v);
+
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	if (prov_lineage_decode((struct prov_val){ v.mv_data, v.mv_size }, &c->lineage))
+		c->lineage.n =
+			0; /* then it is another database to who reads it, and that is noted */
+	if (prov_random(id, sizeof(id)))
+		return EIO;
+	prov_lineage_begin(&c->lineage, last + 1, id);
+	v = (MDB_val){ prov_lineage_encode(&c->lineage, bytes), bytes };
+	return mdb_put(txn, c->named, &k, &v, 0);
+}
+
+static int open_tables(struct prov_capture *c, MDB_txn *txn)
+{
 	uint64_t last, first = 0;
 	int rc = mdb_dbi_open(txn, "provCapture", MDB_CREATE, &c->rows);
 
@@ -73,14 +108,8 @@ static int open_tables(struct prov_capture *c, MDB_txn *txn)
 	atomic_store(&c->last, last);
 	/* what is gone was relayed; of the rest the relay tells when it has opened the state */
 	atomic_store(&c->relayed, first ? first - 1 : 0);
-	rc = mdb_get(txn, c->named, &k, &v);
-	if (rc == 0 && v.mv_size == PROV_UUID_TEXT) {
-		memcpy(c->instance, v.mv_data, PROV_UUID_TEXT);
-		return 0;
-	}
-	prov_stamp_uuid(c->instance);
-	v = (MDB_val){ PROV_UUID_TEXT, c->instance };
-	return mdb_put(txn, c->named, &k, &v, 0);
+	rc = open_instance(c, txn);
+	return rc ? rc : open_lineage(c, txn, last);
 }
 
 int prov_capture_open(struct prov_instance *pi, struct prov_error *err)
@@ -177,6 +206,23 @@ uint64_t prov_capture_last(struct prov_capture *c)
 	read_last(c, txn, &last);
 	mdb_txn_abort(txn);
 	return last;
+}
+
+uint64_t prov_capture_first(struct prov_capture *c)
+{
+	MDB_txn *txn = NULL;
+	uint64_t first = 0;
+
+	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
+		return 0;
+	read_end(c, txn, MDB_FIRST, &first);
+	mdb_txn_abort(txn);
+	return first;
+}
+
+const struct prov_lineage *prov_capture_lineage(struct prov_capture *c)
+{
+	return &c->lineage;
 }
 
 uint64_t prov_capture_relayed(struct prov_capture *c)

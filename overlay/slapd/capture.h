@@ -13,6 +13,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "lineage.h"
 
 /* More rows than this not yet relayed: writes are refused. */
 #define PROV_CAPTURE_BACKLOG 8192
@@ -30,6 +31,9 @@ uint64_t prov_capture_last(struct prov_capture
 uint64_t prov_capture_relayed(struct prov_capture *c); /* taken by the relay */
 void prov_capture_set_relayed(struct prov_capture *c, uint64_t seq);
 const char *prov_capture_instance(struct prov_capture *c); /* UUID of this database's rows */
+uint64_t prov_capture_first(struct prov_capture *c);       /* oldest row that is there; 0: none */
+/* Of the rows' numbers; a new stretch since each opening (core/lineage.h). */
+const struct prov_lineage *prov_capture_lineage(struct prov_capture *c);
 
 /* Rows after `after`, at most `most`, in a read transaction of the calling thread. */
 int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,

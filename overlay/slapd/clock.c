@@ -19,11 +19,12 @@
 
 struct prov_clock {
 	struct prov_instance *pi;
-	struct re_s *task; /* under slapd_rq.rq_mutex */
-	int64_t opened;
+	struct re_s *task;      /* under slapd_rq.rq_mutex */
+	int64_t opened;         /* of the background task, once it runs */
 	_Atomic int64_t next;   /* when it rings */
 	_Atomic int64_t behind; /* this provider's delay */
 	atomic_bool rings, warned;
+	bool closed; /* under slapd_rq.rq_mutex: pi is gone, and the ring that is due frees this */
 };
 
 /* Under slapd_rq.rq_mutex. */
@@ -48,6 +49,13 @@ static void set_from_outside(struct prov_clock *c, int64_t at)
 	slap_wake_listener();
 }
 
+/* Under slapd_rq.rq_mutex. */
+static void away(struct prov_clock *c)
+{
+	ldap_pvt_runqueue_remove(&slapd_rq, c->task);
+	ch_free(c);
+}
+
 static void *ring(void *ctx, void *arg)
 {
 	struct re_s *task = arg;
@@ -55,12 +63,16 @@ static void *ring(void *ctx, void *arg)
 	int64_t now = time(NULL), next;
 
 	(void)ctx;
-	atomic_store(&c->rings, true);
-	prov_background_kick(c->pi);
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
 	ldap_pvt_runqueue_stoptask(&slapd_rq, task);
-	next = atomic_load(&c->next);
-	set(c, next > now ? next : now + EVERY);
+	if (c->closed) {
+		away(c);
+	} else {
+		atomic_store(&c->rings, true);
+		prov_background_kick(c->pi);
+		next = atomic_load(&c->next);
+		set(c, next > now ? next : now + EVERY);
+	}
 	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
 	return NULL;
 }
@@ -90,6 +102,12 @@ void prov_clock_hint(struct prov_instance *pi, int64_t due)
 	int64_t at = due + atomic_load(&c->behind);
 	if (at < atomic_load(&c->next))
 		set_from_outside(c, at);
+}
+
+void prov_clock_was_set(struct prov_instance *pi)
+{
+	if (pi->clock)
+		set_from_outside(pi->clock, time(NULL) + 1);
 }
 
 bool prov_clock_rings(struct prov_instance *pi)
@@ -205,7 +223,10 @@ bool prov_clock_run(const struct prov_job *job)
 {
 	struct prov_clock *c = job->pi->clock;
 	struct others o = others(job->pi, job->op);
-	int64_t now = time(NULL), behind = o.before * APART, old = settled(c, &o);
+	int64_t now = time(NULL), behind = o.before * APART;
+	if (now < c->opened)
+		c->opened = now; /* it was set back: else nothing would be done until then */
+	int64_t old = settled(c, &o);
 	bool fast = indexed(c);
 
 	atomic_store(&c->behind, behind);
@@ -244,11 +265,11 @@ void prov_clock_close(struct prov_instance *pi)
 
 	if (!c)
 		return;
+	pi->clock = NULL;
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
 	if (ldap_pvt_runqueue_isrunning(&slapd_rq, c->task))
-		ldap_pvt_runqueue_stoptask(&slapd_rq, c->task);
-	ldap_pvt_runqueue_remove(&slapd_rq, c->task);
+		c->closed = true; /* it may still wait in the pool */
+	else
+		away(c);
 	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
-	pi->clock = NULL;
-	ch_free(c);
 }

@@ -21,6 +21,9 @@ void prov_clock_close(struct prov_instance *pi);
 /* An account with this provDue (seconds) was committed. */
 void prov_clock_hint(struct prov_instance *pi, int64_t due);
 
+/* The system's clock was set, forward or back: look now, and reckon anew. From any thread. */
+void prov_clock_was_set(struct prov_instance *pi);
+
 /* For background.c. Is it time to look? */
 bool prov_clock_rings(struct prov_instance *pi);
 /* false: had to give way. */

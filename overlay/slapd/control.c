@@ -118,17 +118,25 @@ int prov_control_register(void)
 	return 0;
 }
 
+static const char *const controls[] = { PROV_CTL_REASON, PROV_CTL_PLAN, PROV_CTL_OVERRIDE,
+	PROV_CTL_ADOPT };
+
+#define CONTROLS (sizeof(controls) / sizeof(controls[0]))
+
 int prov_control_attach(BackendDB *be)
 {
-	static const char *const oid[] = { PROV_CTL_REASON, PROV_CTL_PLAN, PROV_CTL_OVERRIDE,
-		PROV_CTL_ADOPT };
-
-	for (size_t i = 0; i < sizeof(oid) / sizeof(oid[0]); i++) {
-		int rc = overlay_register_control(be, oid[i]);
+	for (size_t i = 0; i < CONTROLS; i++) {
+		int rc = overlay_register_control(be, controls[i]);
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+void prov_control_detach(BackendDB *be)
+{
+	for (size_t i = 0; i < CONTROLS; i++)
+		overlay_unregister_control(be, controls[i]);
 }
 
 const char *prov_control_check(Operation *op)

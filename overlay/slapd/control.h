@@ -9,6 +9,7 @@
 int prov_control_register(void); /* 0, or nonzero after logging why */
 /* This database knows them; at db_init. Without it slapd refuses them when critical. */
 int prov_control_attach(BackendDB *be);
+void prov_control_detach(BackendDB *be); /* and no more; at db_destroy */
 /* What is wrong with this operation's controls taken together (protocolError), or NULL. */
 const char *prov_control_check(Operation *op);
 /* Text of the reason control, or an empty value. Borrowed from the operation. */

@@ -59,4 +59,11 @@ struct prov_instance {
 	struct prov_breaker *breaker; /* under breaker_mutex */
 };
 
+/*
+ * In runtime.c. Is it still among the overlays of its database? Deleted in cn=config it is taken
+ * out in one pause of slapd's pool and closed after the next; between them no write comes by
+ * its hooks, so it must do none. In a thread of the pool.
+ */
+bool prov_instance_listed(const struct prov_instance *pi);
+
 #endif

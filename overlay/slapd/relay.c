@@ -7,16 +7,17 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "failpoint.h"
+#include "monotonic.h"
 #include "outbox.h"
 #include "reports.h"
+#include "restored.h"
 #include "snapshot.h"
 #include "state.h"
-#include "timefmt.h"
 #include "trail.h"
 
 #define BATCH 512
@@ -25,6 +26,8 @@
 #define TRIM_MOST 4096
 #define REPORTS_EVERY 2 /* s: how often deliveries are asked for what the trail shall say */
 #define REPORTS_MOST 1024
+#define SECOND 1000000000L
+#define JUMP_NS (2 * SECOND) /* what adjusting a clock slowly does not come to between two looks */
 /* Under load batches keep apart, so that their fsync does not compete with every commit of the
  * database: 2 ms for each row the last one had, and as long as it took. So a few hundred
  * writes a second are taken as they come, and more than APART_ROW_NS allows for soon come
@@ -44,13 +47,27 @@ struct prov_relay {
 	struct prov_key *key;
 	uint64_t policy_seen;
 	uint64_t since_checkpoint, since_trim;
-	time_t last_checkpoint, last_reports;
+	int64_t last_checkpoint, last_reports; /* monotonic s */
+	int64_t wall_ahead;               /* ns that the wall clock is ahead of the monotonic one */
 	int64_t batch_began, batch_ended; /* monotonic ns */
 	int64_t batch_rows;
 	unsigned pause;
 };
 
 static atomic_uint running; /* threads */
+
+static int64_t clock_ns(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static int64_t monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
 
 static void note_error(struct prov_relay *r, const char *text)
 {
@@ -71,51 +88,18 @@ static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
 	return prov_meta_put(t, name, prov_val_str(text));
 }
 
-/* The trail says so when the rows belong to another database, or to an older copy of this one. */
-static int note_restore(struct prov_relay *r, struct prov_kv_txn *t, uint64_t last,
-	struct prov_error *err)
-{
-	char now[PROV_TIME_TEXT], text[256];
-	struct timeval tv;
-	uint64_t seq;
-
-	gettimeofday(&tv, NULL);
-	prov_time_rfc3339(tv.tv_sec, (unsigned)tv.tv_usec, now);
-	snprintf(text, sizeof(text),
-		"{\"dn\":\"\",\"id\":\"\",\"op\":\"restore\",\"reason\":\"database %s is at row %" PRIu64
-		"\",\"time\":\"%s\",\"v\":1}",
-		prov_capture_instance(r->pi->capture), last, now);
-	Debug(LDAP_DEBUG_ANY,
-		"provision: relay: the database is another or older one than the trail: noted\n");
-	return prov_trail_append(t, prov_val_str(text), &seq, err);
-}
-
 static int greet(struct prov_relay *r, struct prov_error *err)
 {
 	struct prov_kv *kv = prov_statedir_kv(r->state);
-	const char *instance = prov_capture_instance(r->pi->capture);
-	uint64_t last = prov_capture_last(r->pi->capture), noted = 0;
+	uint64_t noted = 0;
 	struct prov_kv_txn *t = NULL;
-	struct prov_val had = { "", 0 };
 	char source[512], host[256] = "localhost";
 
 	int rc = prov_kv_begin(kv, true, &t, err);
 	if (rc)
 		return rc;
-	prov_meta_get64(t, "capture", &noted);
-	bool known = prov_meta_get(t, "instance", &had) == 0;
-	bool same =
-		known && had.len == strlen(instance) && memcmp(had.data, instance, had.len) == 0;
-	bool older = same && noted > last;
-	if (known && !same)
-		noted = 0;
-	else if (older)
-		noted = last;
-	if ((known && !same) || older) {
-		prov_meta_put64(t, "capture", noted);
-		rc = note_restore(r, t, last, err);
-	}
-	put_text(t, "instance", instance);
+	rc = prov_restored_database(r->pi, t, &noted, err);
+	put_text(t, "instance", prov_capture_instance(r->pi->capture));
 	gethostname(host, sizeof(host) - 1);
 	snprintf(source, sizeof(source), "ldap://%s/%s", host, r->pi->be->be_suffix[0].bv_val);
 	put_text(t, "source", source);
@@ -142,7 +126,8 @@ static int open_state(struct prov_relay *r, struct prov_error *err)
 		return rc;
 	}
 	r->policy_seen = 0;
-	r->last_checkpoint = time(NULL);
+	r->since_checkpoint++; /* a record of a restore, perhaps */
+	r->last_checkpoint = monotonic_ns() / SECOND;
 	return 0;
 }
 
@@ -259,16 +244,19 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 	struct prov_kv_txn *dt = NULL;
 	struct reports s = { .t = t, .err = err };
 	uint64_t noted = 0;
-	time_t now = time(NULL);
+	int64_t now = monotonic_ns() / SECOND;
 
-	if (now >= r->last_reports && now - r->last_reports < REPORTS_EVERY)
+	if (r->last_reports && now - r->last_reports < REPORTS_EVERY)
 		return 0;
 	r->last_reports = now;
 	if (prov_delivery_open_read(r->pi->state_dir, &d, NULL))
 		return 0;
 	int rc = prov_reports_noted(t, &noted);
-	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0)
-		rc = prov_reports_each(dt, noted, take_report, &s);
+	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0) {
+		rc = prov_restored_delivery(t, dt, dirty, err);
+		if (rc == 0)
+			rc = prov_reports_each(dt, noted, take_report, &s);
+	}
 	prov_kv_abort(&dt);
 	prov_delivery_close(&d);
 	if (s.n >= REPORTS_MOST)
@@ -281,17 +269,17 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	struct prov_error *err)
 {
-	time_t now = time(NULL);
+	int64_t now = monotonic_ns() / SECOND;
 
 	if (r->since_checkpoint == 0 ||
 		(r->since_checkpoint < r->pi->checkpoint_records &&
-			now - r->last_checkpoint < (time_t)r->pi->checkpoint_seconds))
+			now - r->last_checkpoint < (int64_t)r->pi->checkpoint_seconds))
 		return 0;
 	*dirty = true;
 	r->since_checkpoint = 0;
 	r->last_checkpoint = now;
 	PROV_FAILPOINT("checkpoint.begin");
-	int rc = prov_trail_checkpoint(t, r->key, now, err);
+	int rc = prov_trail_checkpoint(t, r->key, time(NULL), err);
 	PROV_FAILPOINT("checkpoint.signed");
 	return rc;
 }
@@ -341,14 +329,6 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	return 0;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Everything there is now. 0, or the failure that the caller waits out. */
 static int relay_all(struct prov_relay *r)
 {
@@ -356,7 +336,7 @@ static int relay_all(struct prov_relay *r)
 	bool more = true;
 	int rc = 0;
 
-	r->batch_began = monotonic_ns();
+	r->batch_began = prov_monotonic_ns();
 	r->batch_rows = 0;
 	if (!r->state)
 		rc = open_state(r, &err);
@@ -381,11 +361,12 @@ static void wait_for_work(struct prov_relay *r, unsigned seconds)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
 	pthread_mutex_lock(&r->mutex);
 	while (!r->stop && !r->kicked)
-		if (pthread_cond_timedwait(&r->cond, &r->mutex, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&r->cond, &r->mutex, CLOCK_MONOTONIC, &until) ==
+			ETIMEDOUT)
 			break;
 	r->kicked = false;
 	pthread_mutex_unlock(&r->mutex);
@@ -398,11 +379,25 @@ static void keep_apart(struct prov_relay *r)
 
 	apart = took > apart ? took : apart;
 	apart = apart < APART_NS ? apart : APART_NS;
-	int64_t left = apart - (monotonic_ns() - r->batch_ended);
+	int64_t left = apart - (prov_monotonic_ns() - r->batch_ended);
 	if (left > 0) {
 		const struct timespec rest = { 0, (long)left };
 		nanosleep(&rest, NULL);
 	}
+}
+
+/* Somebody has set the clock. slapd's run queue would go by the old one, for as long as it was
+ * set back. */
+static void watch_clock(struct prov_relay *r)
+{
+	int64_t ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
+	int64_t by = ahead - r->wall_ahead;
+
+	r->wall_ahead = ahead;
+	if (by > -JUMP_NS && by < JUMP_NS)
+		return;
+	Debug(LDAP_DEBUG_ANY, "provision: the clock was set by %ld s\n", (long)(by / SECOND));
+	prov_clock_was_set(r->pi);
 }
 
 static bool stopping(struct prov_relay *r)
@@ -419,8 +414,9 @@ static void *relay_main(void *arg)
 
 	while (!stopping(r)) {
 		keep_apart(r);
+		watch_clock(r);
 		int rc = relay_all(r);
-		r->batch_ended = monotonic_ns();
+		r->batch_ended = prov_monotonic_ns();
 		if (rc == 0) {
 			r->pause = 0;
 			/* woken by writes; reports and checkpoints come without one */
@@ -446,6 +442,7 @@ int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 
 	r->pi = pi;
 	r->kicked = true;
+	r->wall_ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
 	pthread_mutex_init(&r->mutex, NULL);
 	pthread_cond_init(&r->cond, NULL);
 	pi->relay = r;

@@ -48,6 +48,8 @@ int prov_db_destroy(BackendDB *be, ConfigReply *cr)
 	slap_overinst *on = (slap_overinst *)be->bd_info;
 
 	(void)cr;
+	if (on->on_bi.bi_private)
+		prov_control_detach(be);
 	prov_instance_free(on->on_bi.bi_private);
 	on->on_bi.bi_private = NULL;
 	return 0;
@@ -126,6 +128,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	if (prov_capture_open(pi, &err))
 		return unfit_because(cr, err.text);
 	load_policy(pi);
+	prov_clock_open(pi); /* the relay tells it when somebody sets the system's clock */
 	if (!pi->snapshot || prov_relay_start(pi, &err)) {
 		prov_db_close(be, cr);
 		return unfit_because(cr, err.text[0] ? err.text : "no memory");
@@ -136,9 +139,17 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	prov_guard_add(pi);
 	prov_monitor_open(pi);
 	prov_sync_open(pi);
-	prov_clock_open(pi);
 	prov_background_open(pi);
 	return 0;
+}
+
+bool prov_instance_listed(const struct prov_instance *pi)
+{
+	const slap_overinst *on = pi->on->on_info->oi_list;
+
+	while (on && on != pi->on)
+		on = on->on_next;
+	return on != NULL;
 }
 
 int prov_db_close(BackendDB *be, ConfigReply *cr)
@@ -149,17 +160,23 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 	(void)cr;
 	if (!pi)
 		return 0;
+	/* slapd closes us in a pause or at its end, except when the overlay alone was deleted: then
+	 * binds, the clock and the background task go on in other threads */
+	bool pause = pi->background && !prov_instance_listed(pi) && !slapd_shutdown &&
+		slap_pause_server() >= 0;
 	pi->on->on_info->oi_bi.bi_flags |= SLAP_BFLAG_TXNS & pi->on->on_info->oi_orig->bi_flags;
 	prov_guard_remove(pi);
+	prov_relay_stop(pi);
 	prov_clock_close(pi);
 	prov_background_close(pi);
 	prov_monitor_close(pi);
-	prov_relay_stop(pi);
 	prov_ending_wait(1 + prov_relays()); /* before back-mdb closes what is below us */
 	struct prov_snapshot *s = prov_snapshot_swap(pi, NULL);
 	prov_snapshot_put(&s);
 	if (pi->capture)
 		prov_capture_close(pi);
+	if (pause)
+		slap_unpause_server();
 	return 0;
 }
 

@@ -107,6 +107,11 @@ void *prov_txn_mdb(struct prov_txn *t)
 	return t->moi ? ((mdb_op_info *)t->moi)->moi_txn : NULL;
 }
 
+size_t prov_txn_number(struct prov_txn *t)
+{
+	return mdb_txn_id(prov_txn_mdb(t));
+}
+
 /* ITS#10304: the only way to this text inside a joined transaction is a delete that worked. */
 static void mend_delete(Operation *op, SlapReply *rs)
 {
@@ -324,11 +329,12 @@ static void turn_wait(struct prov_txn *t)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += TURN_SECONDS;
 	pthread_mutex_lock(&turn_mutex);
 	while (turn_now < t->turn)
-		if (pthread_cond_timedwait(&turn_cond, &turn_mutex, &until) == ETIMEDOUT) {
+		if (pthread_cond_clockwait(&turn_cond, &turn_mutex, CLOCK_MONOTONIC, &until) ==
+			ETIMEDOUT) {
 			turn_now = t->turn > turn_now ? t->turn : turn_now;
 			break;
 		}

@@ -60,6 +60,8 @@ void prov_txn_preread(struct prov_txn *t, Entry *before);
 void prov_txn_take_csn(struct prov_txn *t);
 /* The LMDB transaction (of back-mdb's own LMDB). */
 void *prov_txn_mdb(struct prov_txn *t);
+/* LMDB's number of the open one: one more than that of the last that was committed. */
+size_t prov_txn_number(struct prov_txn *t);
 
 /* CSN of the newest internal write, or an empty value. */
 struct berval prov_txn_last_csn(struct prov_txn *t);

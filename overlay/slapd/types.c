@@ -88,6 +88,7 @@ const struct prov_type *prov_type_of(AttributeDescription *ad)
 			strcmp(syn->ssyn_oid, SLAPD_NAMEUID_SYNTAX) == 0;
 		st->t.no_usermod = is_at_no_user_mod(ad->ad_type);
 		st->t.secret = is_secret(ad);
+		st->t.loose = ad->ad_type == slap_schema.si_ad_objectClass->ad_type;
 		st->t.power = is_power(ad);
 		st->t.order = order_of(ad);
 		atomic_store_explicit(&types[ad->ad_index], st, memory_order_release);
@@ -175,8 +176,7 @@ static bool schema_equal(void *ctx, const struct prov_type *type, struct prov_va
 	struct berval want = { asserted.len, (char *)asserted.data };
 
 	(void)ctx;
-	if (prov_type_ad(type) != slap_schema.si_ad_objectClass)
-		return false;
+	(void)type;
 	ObjectClass *oc = oc_bvfind(&have), *above = oc_bvfind(&want);
 	return oc && above && is_object_subclass(above, oc);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "delivery_tables.h"
+#include "history.h"
 #include "outbox.h"
 #include "place.h"
 
@@ -30,6 +31,7 @@ static const char *const state_names[] = { "ready", "deferred", "parked", "dropp
 struct prov_delivery_env {
 	struct prov_kv *kv;
 	int lock; /* -1: opened for reading */
+	unsigned char stretch[16];
 };
 
 const char *prov_delivery_state_name(enum prov_delivery_state s)
@@ -79,6 +81,8 @@ static int open_delivery(const char *dir, bool write, struct prov_delivery_env *
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	d->lock = -1;
 	rc = write ? take_lock(dir, &d->lock, err) : 0;
+	if (rc == 0 && write && prov_history_new_id(d->stretch))
+		rc = prov_error_set(err, PROV_EIO, "no random bytes");
 	if (rc == 0)
 		rc = open_kv(dir, write ? PROV_KV_CREATE : PROV_KV_RDONLY, d, err);
 	if (rc)
@@ -111,6 +115,11 @@ void prov_delivery_close(struct prov_delivery_env **d)
 struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d)
 {
 	return d->kv;
+}
+
+const unsigned char *prov_delivery_stretch(const struct prov_delivery_env *d)
+{
+	return d->stretch;
 }
 
 int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "kv_backend.h"
@@ -20,6 +21,7 @@
 
 #define MOST_TABLES 16
 #define GROW_MOST 64
+#define FULL_BELOW (4u << 20) /* bytes: about as much as one commit may need */
 
 struct lmdb_env {
 	struct lmdb_env *next;
@@ -100,10 +102,20 @@ static int l_begin(void *env, bool write, void **txn, struct prov_error *err)
 	return rc ? fail(e, err, rc, "cannot begin a transaction") : 0;
 }
 
+/* LMDB says EIO when a part of what it wanted to write found room. */
+static bool no_room(const struct lmdb_env *e)
+{
+	struct statvfs fs;
+
+	return statvfs(e->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW;
+}
+
 static int l_commit(void *env, void *txn, struct prov_error *err)
 {
 	int rc = mdb_txn_commit(txn);
 
+	if (rc == EIO && no_room(env))
+		rc = ENOSPC;
 	return rc ? fail(env, err, rc, "cannot commit") : 0;
 }
 
@@ -315,12 +327,11 @@ static int open_tables(struct lmdb_env *e, const char *const *tables, unsigned f
 	return rc ? fail(e, err, rc, "cannot open the tables") : 0;
 }
 
-/* LMDB takes them empty, and leaves their modes alone. Its readers write the lock file. */
-static void make_files(const struct lmdb_env *e)
+/* LMDB takes it empty, and leaves its mode alone. Readers write it, too. */
+static void make_lock(const struct lmdb_env *e)
 {
 	char lock[PATH_MAX];
 
-	prov_place_make(e->path, PROV_PLACE_DATA);
 	if ((size_t)snprintf(lock, sizeof(lock), "%s-lock", e->path) < sizeof(lock))
 		prov_place_make(lock, PROV_PLACE_LOCK);
 }
@@ -363,6 +374,7 @@ static int make_whole(const struct lmdb_env *e, const char *const *tables, struc
 	if (unlink(path) && errno != ENOENT) /* left by one that died */
 		return fail(e, err, errno, "cannot make");
 	prov_place_make(path, PROV_PLACE_DATA);
+	make_lock(e); /* who finds the one finds the other, and need not be able to make it */
 	int rc = make_env(path, tables);
 	if (rc == 0 && (rename(path, e->path) || prov_place_sync(e->path)))
 		rc = errno;
@@ -389,8 +401,10 @@ static int open_env(struct lmdb_env *e, unsigned flags, struct prov_error *err)
 	if (!(flags & PROV_KV_CREATE) && stat(e->path, &st))
 		return prov_error_set(err, errno == ENOENT ? PROV_ENOENT : PROV_EIO, "%s: %s",
 			e->path, strerror(errno));
-	if (flags & PROV_KV_CREATE)
-		make_files(e);
+	if (flags & PROV_KV_CREATE) {
+		prov_place_make(e->path, PROV_PLACE_DATA);
+		make_lock(e);
+	}
 	rc = mdb_env_open(e->env, e->path, mdb_flags, PROV_PLACE_OWN);
 	if (rc)
 		return fail(e, err, rc, "cannot open");

@@ -47,6 +47,8 @@ int prov_delivery_open_read(const char *dir, struct prov_delivery_env **out,
 	struct prov_error *err);
 void prov_delivery_close(struct prov_delivery_env **d);
 struct prov_kv *prov_delivery_kv(struct prov_delivery_env *d);
+/* 16 random bytes: what is saved through this d is a stretch of that id (history.h). */
+const unsigned char *prov_delivery_stretch(const struct prov_delivery_env *d);
 
 int prov_cursor_get(struct prov_kv_txn *t, const char *connector, uint64_t *seq); /* PROV_ENOENT */
 int prov_cursor_put(struct prov_kv_txn *t, const char *connector, uint64_t seq);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "failpoint.h"
+#include "history.h"
 #include "outbox.h"
 #include "place.h"
 #include "record.h"
@@ -46,6 +47,8 @@ static int check_format(struct prov_kv *kv, const char *path, bool write, struct
 	if (rc == 0 && format != FORMAT)
 		rc = prov_error_set(err, PROV_EVERSION, "%s: format %llu, this program knows %d",
 			path, (unsigned long long)format, FORMAT);
+	if (rc == 0 && write)
+		rc = prov_history_begin_outbox(t);
 	if (rc || !write) {
 		prov_kv_abort(&t);
 		return rc;

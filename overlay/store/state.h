@@ -21,7 +21,7 @@ struct prov_kv *prov_statedir_kv(struct prov_statedir *s);
 /* meta: small named values. Names in use: "format", "capture" (be64, last capture row
  * relayed), "instance" (UUID of the database whose rows these are), "source" (LDAP URL),
  * "suffix", "policy" (be64 generation: grows at each policy swap), "outbox" (be64, last
- * sequence given out), "checkpointed" (be64). */
+ * sequence given out), "lineage", "rows", "saves" (history.h), "files" (slapd/restored.h). */
 int prov_meta_get(struct prov_kv_txn *t, const char *name, struct prov_val *out);
 int prov_meta_put(struct prov_kv_txn *t, const char *name, struct prov_val v);
 int prov_meta_get64(struct prov_kv_txn *t, const char *name, uint64_t *out); /* 0 when missing */

@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import ldap
+import valgrind
 
 from directory import Directory
 from ldapclient import Client
@@ -63,9 +64,12 @@ USUAL = [re.compile(p) for p in (
 )]
 
 
+SLOW = float(os.environ.get("PROV_SLOW", "1"))  # what runs is so many times slower than it should be
+
+
 def wait_until(predicate, timeout=10, what=None, every=0.02):
     """Poll until predicate() gives something true, and return that."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * SLOW
     while True:
         result = predicate()
         if result:
@@ -105,7 +109,7 @@ class Slapd(Directory):
 
     # what is started, and what slapd and provd are started through (test_own_user.py)
     module, provd = MODULE, PROVD
-    slapd_by, slapd_options, provd_by = (), (), ()
+    slapd_by, slapd_options, provd_by = valgrind.command(), (), ()
     tool_timeout = 120
 
     def __init__(self, style="conf", provision=(), overlays=(), *, base=True, start=True, debug="stats", port=None, **config):
@@ -195,7 +199,7 @@ class Slapd(Directory):
             self.process = subprocess.Popen(
                 [*self.slapd_by, SLAPD, "-d", self.debug, *self.slapd_options, "-h",
                  " ".join(u + "/" for u in uris), *self.config_args],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd=self.dir)
         wait_until(self._listening, 20, "slapd listens")
 
     def _listening(self):
@@ -218,7 +222,7 @@ class Slapd(Directory):
         if process.poll() is None:
             process.send_signal(sig)
         try:
-            return process.wait(timeout)
+            return process.wait(timeout * SLOW)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -259,6 +263,7 @@ class Slapd(Directory):
                     self.stop()
                 if check:
                     self.check_log()
+                    valgrind.check(self.dir)
         finally:
             for p in (self.process, self.provd_process):
                 if p is not None and p.poll() is None:

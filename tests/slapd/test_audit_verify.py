@@ -292,7 +292,7 @@ def test_stamps_changed_in_a_dump_that_is_loaded_again(s):
         sub("u7", "provStateSince", "20200101000000Z")
         sub("u8", "provEffectiveRole", None)
         del entries[s.person_dn("u9")]
-    s.expect_log("the database is another or older one than the trail: noted")
+    s.expect_log("restore: the database is another one")
     reload(s, edit)
     got = {f["dn"]: f for f in against(s, check=1)}
     want = {"u1": "CHANGED_BEHIND", "u2": "STAMP_DIFFERS", "u3": "STAMP_DIFFERS", "u4": "CHANGED_BEHIND",

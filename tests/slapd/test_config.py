@@ -1,8 +1,10 @@
 """Configuration: both forms, every value there and back, every bad value refused and nothing changed."""
 
+import itertools
 import os
 import re
 import subprocess
+import threading
 
 import ldap
 import pytest
@@ -501,3 +503,71 @@ def test_it_starts_without_a_monitor(make_slapd):
     with pytest.raises(ldap.NO_SUCH_OBJECT):
         s.admin.search("cn=Monitor")
     assert ROOTPW
+
+
+def overlay_entry(s):
+    pairs = [(a, {"on": "TRUE", "off": "FALSE"}.get(v, v)) for _, a, v in s.config.provision_lines()]
+    return {"objectClass": ["olcOverlayConfig", "olcProvisionConfig"], "olcOverlay": "{0}provision", **dict(pairs)}
+
+
+def test_the_overlay_takes_its_controls_with_it_when_it_is_deleted(make_slapd):
+    s = make_slapd("config")
+    config = s.config_client()
+    reason = [control(REASON, "CHG-1")]
+    s.account("ada", controls=reason)
+    for _ in range(2):  # and brings them again
+        config.delete(s.config.overlay_dn)
+        wait_until(lambda: unknown(s, reason), 10, "the controls are gone, too")  # a little after the answer
+        config.add(s.config.overlay_dn, overlay_entry(s))
+        s.set("ada", title="y", controls=reason)
+    assert s.record(reason="CHG-1")["dn"] == s.person_dn("ada")
+
+
+def unknown(s, controls):
+    try:
+        s.set("ada", title="x", controls=controls)
+        return False
+    except ldap.UNAVAILABLE_CRITICAL_EXTENSION:
+        return True
+
+
+def test_the_overlay_can_be_deleted_and_added_while_everybody_follows_a_role_and_others_bind(make_slapd):
+    s = make_slapd("config", provision={"provision-breaker": "0 0"}, database=[("dbnosync", "olcDbNoSync", "TRUE")], debug="none")
+    # of the new one while the old one still has it; it tries again
+    s.expect_log("provision: relay: .* (is open in this process already|writable again)")
+    s.group("staff")
+    s.role("staff", provAssignFilter="(objectClass=inetOrgPerson)", provGroup="staff", provTemplate="add description: 0")
+    for n in range(60):
+        s.account(f"u{n}")
+    config, stop = s.config_client(), threading.Event()
+    binds, trouble = itertools.count(), []
+
+    def bind():
+        try:
+            while not stop.is_set():
+                s.may_bind(f"u{next(binds) % 60}")
+        except Exception as error:  # noqa: BLE001  whatever it is, the test fails
+            trouble.append(error)
+
+    others = [threading.Thread(target=bind) for _ in range(2)]
+    for t in others:
+        t.start()
+    for n in range(1, 16):
+        s.admin.modify(s.role_dn("staff"), replace={"provTemplate": f"add description: {n}"})
+        config.delete(s.config.overlay_dn)
+        wait_until(lambda: added(config, s), 10, "the overlay is there again")
+    stop.set()
+    for t in others:
+        t.join()
+    assert not trouble and next(binds) > 20
+    wait_until(lambda: all(s.person(f"u{n}", "description")["description"] == ["15"] for n in range(60)), 20, "everybody has followed")
+    s.wait_relayed(20)
+
+
+def added(config, s):
+    """The answer to the delete comes before the old one has given its files back."""
+    try:
+        config.add(s.config.overlay_dn, overlay_entry(s))
+        return True
+    except (ldap.OTHER, ldap.ALREADY_EXISTS):
+        return False

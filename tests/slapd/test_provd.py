@@ -364,6 +364,7 @@ def test_the_daemon_goes_into_the_background_once_it_is_well(s, hook):
     config.write_text(f"# options\nstate {s.state}\nuri {s.ldapi}\ndrain 5\n")
     done = subprocess.run([PROVD, "--config", str(config)], capture_output=True, text=True, env=s.env, timeout=20)
     assert done.returncode == 0, done.stderr
+    wait_until((s.state / "provd.pid").exists, 10, "it is well also while it waits for slapd's files")
     pid = int((s.state / "provd.pid").read_text())
     try:
         s.account("ann")

@@ -225,6 +225,130 @@ static void an_empty_policy_is_a_policy(void **state)
 	assert_true(prov_policy_watches(w->policy, fake_type("provState")));
 }
 
+struct seen {
+	size_t n;
+	const struct prov_role *role[4096];
+};
+
+static void see(void *ctx, const struct prov_role *role)
+{
+	struct seen *s = ctx;
+
+	assert_true(s->n < sizeof(s->role) / sizeof(s->role[0]));
+	s->role[s->n++] = role;
+}
+
+static bool saw(const struct seen *s, const struct prov_role *role)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->role[i] == role)
+			return true;
+	return false;
+}
+
+static void of_many_roles_few_are_tried(void **state)
+{
+	struct world *w = *state;
+	static struct seen seen;
+	char name[16], one[96];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "d%d", i);
+		/* what they share says little, and a class is never looked up */
+		snprintf(one, sizeof(one),
+			"provAssignFilter: (&(objectClass=person)(employeeType=staff)(departmentNumber=%d))",
+			i);
+		good(w, role(w, name, (const char *[]){ one, NULL }));
+	}
+	good(w, ROLE(w, "either", "provAssignFilter: (|(departmentNumber=7)(title=boss))"));
+	good(w, ROLE(w, "above", "provAssignFilter: (name=boss)"));
+	good(w, ROLE(w, "not", "provAssignFilter: (!(departmentNumber=7))"));
+	good(w, ROLE(w, "off", "provAssignFilter: (departmentNumber=7)", "provStatus: draft"));
+	good(w, prov_policy_seal(w->policy, &w->err));
+
+	seen.n = 0;
+	prov_policy_candidates(w->policy,
+		FAKE_ENTRY(&w->arena, "uid=a", "objectClass: inetOrgPerson", "employeeType: staff",
+			"departmentNumber: 7"),
+		see, &seen);
+	assert_int_equal(seen.n, 3);
+	assert_true(saw(&seen, get(w, "cn=d7")) && saw(&seen, get(w, "cn=either")) &&
+		saw(&seen, get(w, "cn=not")));
+	seen.n = 0;
+	prov_policy_candidates(w->policy, FAKE_ENTRY(&w->arena, "uid=a", "title: Boss"), see,
+		&seen);
+	assert_int_equal(seen.n, 3);
+	assert_true(saw(&seen, get(w, "cn=either")) && saw(&seen, get(w, "cn=above")) &&
+		saw(&seen, get(w, "cn=not")));
+}
+
+static const char *const random_attr[] = { "departmentNumber", "title", "name", "cn", "objectClass",
+	"uidNumber" };
+
+static void random_filter(char *out, size_t room, unsigned depth)
+{
+	size_t n = 0;
+	int kind = rand() % (depth ? 9 : 5);
+
+	if (kind < 3)
+		snprintf(out, room, "(%s=%d)", random_attr[rand() % 6], rand() % 4);
+	else if (kind == 3)
+		snprintf(out, room, "(%s=*)", random_attr[rand() % 6]);
+	else if (kind == 4)
+		snprintf(out, room, "(uidNumber>=%d)", rand() % 4);
+	if (kind < 5)
+		return;
+	n = (size_t)snprintf(out, room, "(%c", "&|!&"[kind - 5]);
+	for (int i = kind == 7 ? 1 : rand() % 4; i > 0; i--) {
+		random_filter(out + n, room - n, depth - 1);
+		n += strlen(out + n);
+	}
+	snprintf(out + n, room - n, ")");
+}
+
+static void no_role_that_matches_is_left_out(void **state)
+{
+	struct world *w = *state;
+	static struct seen seen;
+	const struct prov_role *const *all;
+	size_t n, matched = 0, tried = 0;
+	char name[16], filter[4000];
+
+	srand(20261125);
+	for (int i = 0; i < 400; i++) {
+		size_t at = (size_t)snprintf(filter, sizeof(filter), "provAssignFilter: ");
+		snprintf(name, sizeof(name), "r%d", i);
+		random_filter(filter + at, sizeof(filter) - at, 3);
+		good(w, role(w, name, (const char *[]){ filter, NULL }));
+	}
+	good(w, prov_policy_seal(w->policy, &w->err));
+	all = prov_policy_roles(w->policy, &n);
+	for (int i = 0; i < 300; i++) {
+		char line[5][40];
+		const char *lines[6] = { NULL };
+		for (int k = 0, used = 0; k < 5; k++) {
+			static const char *const have[] = { "objectClass", "departmentNumber",
+				"title", "cn", "uidNumber" };
+			if (rand() % 3 == 0)
+				continue;
+			snprintf(line[used], sizeof(line[used]), "%s: %d", have[k], rand() % 4);
+			lines[used] = line[used];
+			used++;
+		}
+		const struct prov_entry *e = fake_entry(&w->arena, "uid=a", lines);
+		seen.n = 0;
+		prov_policy_candidates(w->policy, e, see, &seen);
+		tried += seen.n;
+		for (size_t k = 0; k < n; k++) {
+			if (prov_filter_match(all[k]->filter[0], e) != PROV_MATCH_TRUE)
+				continue;
+			matched++;
+			assert_true(saw(&seen, all[k]));
+		}
+	}
+	assert_true(matched > 1000 && tried < 300 * n); /* it was a test */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, drop)
 
 int main(void)
@@ -238,6 +362,8 @@ int main(void)
 		TEST(two_values_that_cannot_both_hold_are_refused),
 		TEST(pools_and_connectors_are_taken_in),
 		TEST(an_empty_policy_is_a_policy),
+		TEST(of_many_roles_few_are_tried),
+		TEST(no_role_that_matches_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "delivery_admin.h"
+#include "history.h"
 #include "progress.h"
 #include "reports.h"
 #include "state.h"
@@ -302,6 +303,33 @@ static void a_failed_save_changes_nothing_and_works_later(void **state)
 	assert_int_equal(prov_queue_cursor(p->q), 2);
 }
 
+static struct prov_history_rewound meet(struct place *p, const struct prov_lineage *l)
+{
+	struct prov_history_rewound r = { 0 };
+	struct prov_kv_txn *t = NULL;
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), true, &t, NULL), 0);
+	assert_int_equal(prov_history_meet_outbox(t, l, &r), 0);
+	assert_int_equal(prov_kv_commit(&t, NULL), 0);
+	return r;
+}
+
+static void told(struct place *p, const char *subject, uint64_t seq)
+{
+	const struct prov_remote r = { seq, 7, prov_val_str("there") };
+	assert_int_equal(prov_progress_remote(p->delivery, HR, subject, &r, NULL), 0);
+}
+
+static uint64_t told_last(struct place *p, const char *subject)
+{
+	struct prov_remote r = { 0 };
+	struct prov_kv_txn *t = NULL;
+	assert_int_equal(prov_kv_begin(prov_delivery_kv(p->delivery), false, &t, NULL), 0);
+	assert_int_equal(prov_remote_get(t, HR, subject, &r), 0);
+	assert_true(r.ms == 7 && prov_val_equal(r.id, prov_val_str("there")));
+	prov_kv_abort(&t);
+	return r.seq;
+}
+
 static void progress_of_another_outbox_is_forgotten(void **state)
 {
 	struct place *p = *state;
@@ -313,11 +341,51 @@ static void progress_of_another_outbox_is_forgotten(void **state)
 	end(p, prov_queue_next(p->q, T0 + 20), PROV_OUTCOME_PARK);
 	assert_int_equal(save(p), 0);
 	assert_true(counts(p).deferred == 3 && counts(p).parked == 1);
-	assert_int_equal(prov_progress_reset(p->delivery, HR, NULL), 0);
-	assert_int_equal(counts(p).deferred, 0);
-	assert_int_equal(counts(p).parked, 1); /* an admin may still want to see it */
+	told(p, "s1", 5);
+	struct prov_lineage one = { 1, { { 1, { 1 } } } }, other = { 1, { { 1, { 2 } } } };
+	assert_int_equal(meet(p, &one).fork, 0); /* the first one that it hears of */
+	assert_int_equal(meet(p, &one).fork, 0);
+	assert_int_equal(counts(p).deferred, 3);
+	struct prov_history_rewound r = meet(p, &other);
+	assert_int_equal(r.fork, 1);
+	assert_int_equal(r.cursors, 1);
+	assert_int_equal(r.exceptions, 5); /* and one that was passed by while it was ready */
+	assert_true(counts(p).deferred == 0 && counts(p).parked == 0);
+	assert_int_equal(told_last(p, "s1"), 0);
 	begin(p, 1000);
 	assert_int_equal(prov_queue_cursor(p->q), 0);
+}
+
+static void progress_of_an_outbox_that_was_put_back_is_kept_as_far_as_it_is_the_same(void **state)
+{
+	struct place *p = *state;
+	put_events(p, 1, 700);
+	begin(p, 1000);
+	scan(p, 1000);
+	uint64_t early = 0;
+	for (int i = 0; i < 4; i++) {
+		struct prov_delivery *d = (struct prov_delivery *)prov_queue_next(p->q, T0);
+		early += d->seq < 3;
+		end(p, d, PROV_OUTCOME_FAILED);
+	}
+	assert_int_equal(save(p), 0);
+	told(p, "s1", 2);
+	told(p, "s2", 3);
+	told(p, "s3", 500);
+	struct prov_lineage l = { 1, { { 1, { 1 } } } };
+	meet(p, &l);
+	l = (struct prov_lineage){ 2, { { 1, { 1 } }, { 3, { 2 } } } };
+	struct prov_history_rewound r = meet(p, &l);
+	assert_true(r.fork == 3 && r.cursors == 1);
+	assert_true(early > 0 && counts(p).deferred == early);
+	assert_int_equal(told_last(p, "s1"), 2);
+	assert_int_equal(told_last(p, "s2"), 2);
+	assert_int_equal(told_last(p, "s3"), 2);
+	begin(p, 1000);
+	assert_int_equal(prov_queue_cursor(p->q), 2);
+	/* and an outbox that only went on takes nothing back */
+	l = (struct prov_lineage){ 3, { { 1, { 1 } }, { 3, { 2 } }, { 900, { 3 } } } };
+	assert_int_equal(meet(p, &l).fork, 0);
 }
 
 static void what_a_destination_knows_is_kept(void **state)
@@ -411,6 +479,7 @@ int main(void)
 		TEST(an_admin_retries_and_drops),
 		TEST(a_failed_save_changes_nothing_and_works_later),
 		TEST(progress_of_another_outbox_is_forgotten),
+		TEST(progress_of_an_outbox_that_was_put_back_is_kept_as_far_as_it_is_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -301,6 +301,50 @@ static void a_retry_by_hand_ignores_backoff_and_throttling(void **state)
 	prov_queue_free(&q);
 }
 
+static void a_clock_that_is_set_changes_neither_waits_nor_ages(void **state)
+{
+	for (int back = 0; back < 2; back++) {
+		int64_t by = back ? -86400 : 7 * 86400;
+		struct prov_queue *q = make(0, 3, 10);
+		(void)state;
+		add(q, 1, "a");
+		add(q, 2, "b");
+		add(q, 3, "c");
+		const struct prov_delivery *one = next(q, T0, 1), *two = next(q, T0, 2);
+		prov_queue_finish(q, one, PROV_OUTCOME_FAILED, "no", T0, 1);
+		prov_queue_hold(q, T0 + 3);
+		int64_t due = prov_queue_due(q);
+		prov_queue_clock_set(q, by);
+		assert_int_equal(prov_queue_due(q), due + by);
+		prov_queue_finish(q, two, PROV_OUTCOME_FAILED, "no", T0 + by, 1);
+		assert_int_equal(two->state, PROV_D_DEFERRED);
+		next(q, T0 + by + 2, 0);
+		const struct prov_delivery *three = next(q, T0 + by + 3, 3);
+		prov_queue_finish(q, three, PROV_OUTCOME_DONE, NULL, T0 + by + 3, 1);
+		next(q, T0 + by + 3, 0);
+		one = next(q, T0 + by + 10, 1);
+		prov_queue_finish(q, one, PROV_OUTCOME_FAILED, "no", T0 + by + 10, 1);
+		assert_int_equal(one->state, PROV_D_DEFERRED); /* not too old by a week */
+		prov_queue_free(&q);
+	}
+}
+
+static void rows_from_before_the_clock_was_set_back_wait_as_long_as_they_would_have(void **state)
+{
+	struct prov_queue *q = make(5, 2, 10);
+	const struct prov_delivery d = { .seq = 3,
+		.state = PROV_D_DEFERRED,
+		.attempts = 1,
+		.first = T0 - 50,
+		.last = T0,
+		.next = T0 + 100,
+		.subject = "a" };
+	(void)state;
+	assert_int_equal(prov_queue_add(q, &d, true, T0 - 86400), 0);
+	assert_int_equal(prov_queue_due(q), T0 - 86400 + 100);
+	prov_queue_free(&q);
+}
+
 static void quiet_that_was_asked_for_is_kept_whatever_else_succeeds(void **state)
 {
 	(void)state;
@@ -562,6 +606,9 @@ int main(void)
 		cmocka_unit_test(a_dead_destination_is_never_left_alone_for_long),
 		cmocka_unit_test(many_that_fail_at_once_are_one_failure_of_the_destination),
 		cmocka_unit_test(a_retry_by_hand_ignores_backoff_and_throttling),
+		cmocka_unit_test(a_clock_that_is_set_changes_neither_waits_nor_ages),
+		cmocka_unit_test(
+			rows_from_before_the_clock_was_set_back_wait_as_long_as_they_would_have),
 		cmocka_unit_test(quiet_that_was_asked_for_is_kept_whatever_else_succeeds),
 		cmocka_unit_test(a_put_back_event_is_ready_again_and_not_counted),
 		cmocka_unit_test(events_in_order_cost_no_rows),

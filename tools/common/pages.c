@@ -1,9 +1,27 @@
 /* pages.c - see pages.h. */
 #include "pages.h"
 
+#include <time.h>
+
 #include "ldapconn.h"
 
 enum { PAGE = 500 };
+
+/*
+ * The next message of a search. A server writes every entry by itself, and its writing is slow when
+ * it must wake somebody each time: a reader who has all there is looks again a moment later, and
+ * sleeps for news only then.
+ */
+static int next_message(LDAP *ld, int msgid, LDAPMessage **m)
+{
+	static const struct timespec moment = { 0, 200000 };
+	struct timeval none = { 0, 0 };
+	int type = ldap_result(ld, msgid, LDAP_MSG_ONE, &none, m);
+	if (type != 0)
+		return type;
+	nanosleep(&moment, NULL);
+	return ldap_result(ld, msgid, LDAP_MSG_ONE, NULL, m);
+}
 
 /* Take the results of one page as they come; the page's cookie into *cookie. */
 static int take_page(LDAP *ld, int msgid, const char *base, prov_pages_see *see, void *ctx,
@@ -12,7 +30,7 @@ static int take_page(LDAP *ld, int msgid, const char *base, prov_pages_see *see,
 	int rc = 0, code, ldrc;
 	for (;;) {
 		LDAPMessage *m = NULL;
-		int type = ldap_result(ld, msgid, LDAP_MSG_ONE, NULL, &m);
+		int type = next_message(ld, msgid, &m);
 		if (type <= 0) {
 			ldap_get_option(ld, LDAP_OPT_RESULT_CODE, &ldrc);
 			ldap_msgfree(m);

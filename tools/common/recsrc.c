@@ -178,7 +178,7 @@ int prov_recsrc_emit(struct prov_recsrc_reading *r, size_t number, const char *n
 {
 	size_t at = 0;
 	for (size_t i = 0; i < r->ncolumn; i++) {
-		r->col[i].val = r->val + at;
+		r->col[i].val = r->val ? r->val + at : NULL; /* none has a value */
 		at += r->col[i].n;
 	}
 	r->src->seen++;

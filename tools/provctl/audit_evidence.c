@@ -195,8 +195,7 @@ static int see_doubt(struct evidence *e, uint64_t seq, const json_t *r)
 	bool restore = !strcmp(audit_text(r, "op"), "restore");
 	return evidence_out_row(e->out, EVIDENCE_DOUBTS,
 		(const char *[]){ n, audit_text(r, "time"),
-			restore ? "the database was replaced by another or older one"
-				: "the record cannot be read" });
+			restore ? audit_text(r, "reason") : "the record cannot be read" });
 }
 
 /* In the period or after it: the newest word about a leaver's event counts. */

@@ -14,7 +14,34 @@ static void show_progress(void *ctx, uint64_t done)
 	fprintf(stderr, "\r%llu records ", (unsigned long long)done);
 }
 
-static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r,
+/* Something was put back to an older copy there: the chain holds, but what it tells may not be
+ * what is in the directory. */
+static int see_restore(void *ctx, uint64_t seq, struct prov_val text)
+{
+	json_t *numbers = ctx;
+	static const char op[] = "\"op\":\"restore\"";
+	if (!memmem(text.data, text.len, op, sizeof(op) - 1))
+		return 0;
+	json_t *r = json_loadb(text.data, text.len, 0, NULL);
+	bool is = !strcmp(audit_text(r, "op"), "restore");
+	json_decref(r);
+	return is && json_array_append_new(numbers, json_integer((json_int_t)seq)) ? PROV_ENOMEM
+										   : 0;
+}
+
+static void print_restores(const json_t *at)
+{
+	size_t i;
+	json_t *v;
+	if (!json_array_size(at))
+		return;
+	printf("%zu times something was restored from a copy or replaced (audit show --op restore), records",
+		json_array_size(at));
+	json_array_foreach(at, i, v) printf("%s %lld", i ? "," : "", json_integer_value(v));
+	puts("");
+}
+
+static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r, json_t *restores,
 	const struct prov_error *err)
 {
 	if (c->json) {
@@ -24,6 +51,7 @@ static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r
 			(json_int_t)r->last_signed, "signaturesChecked", audit_arg.key != NULL);
 		json_object_set_new(v, "afterLastSigned",
 			json_integer((json_int_t)(r->records - r->last_signed)));
+		json_object_set(v, "restores", restores);
 		if (rc) {
 			json_object_set_new(v, "badSeq", json_integer((json_int_t)r->bad_seq));
 			json_object_set_new(v, "error", json_string(err->text));
@@ -32,6 +60,7 @@ static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r
 	}
 	if (rc) {
 		printf("BROKEN at record %llu: %s\n", (unsigned long long)r->bad_seq, err->text);
+		print_restores(restores);
 		return 0;
 	}
 	printf("%llu records, unbroken\n", (unsigned long long)r->records);
@@ -43,6 +72,7 @@ static int print_report(struct ctl *c, int rc, const struct prov_trail_report *r
 	else if (r->records > r->last_signed)
 		printf("%llu records after the last signed checkpoint: no signature covers them yet\n",
 			(unsigned long long)(r->records - r->last_signed));
+	print_restores(restores);
 	return 0;
 }
 
@@ -61,7 +91,14 @@ static int verify_chain(struct ctl *c, struct audit_trail *t, const struct prov_
 		report.bad_seq = 1;
 		rc = prov_error_set(&err, PROV_ECORRUPT, "no checkpoint is signed");
 	}
-	int st = print_report(c, rc, &report, &err);
+	json_t *restores = json_array();
+	int st = restores ? 0 : ctl_nomem();
+	/* of a broken trail as many as can be read */
+	if (!st && prov_trail_walk(t->txn, 1, see_restore, restores, NULL) == PROV_ENOMEM)
+		st = ctl_nomem();
+	if (!st)
+		st = print_report(c, rc, &report, restores, &err);
+	json_decref(restores);
 	return st ? st : rc ? PROV_EXIT_FINDINGS : 0;
 }
 

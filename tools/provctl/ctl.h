@@ -54,6 +54,13 @@ struct ctl_command {
 extern const struct ctl_command cmd_status, cmd_explain, cmd_plan, cmd_scan, cmd_audit, cmd_outbox,
 	cmd_adopt, cmd_connector, cmd_role, cmd_sync, cmd_review;
 
+/*
+ * command.c: which command argv asks for, with the options read. *cmd NULL: none is to be
+ * run, and the exit status is returned (--help was answered, or the trouble said).
+ * argv[*operand] is the command's name then; argv is rearranged (options.h).
+ */
+int ctl_choose(struct ctl *c, int argc, char **argv, const struct ctl_command **cmd, int *operand);
+
 /* Say "provctl: text" on standard error; returns PROV_EXIT_CANNOT. */
 int ctl_fail(const struct prov_error *err);
 int ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "history.h"
 #include "jsonout.h"
 #include "outbox_act.h"
 #include "provdctl.h"
@@ -39,6 +40,8 @@ static int act_directly(const char *dir, struct prov_admin_act *a,
 		if (rc && !err->text[0])
 			prov_error_set(err, rc, "delivery: %s", prov_strerror(rc));
 	}
+	if (!rc)
+		rc = prov_history_count_save(env, a->t);
 	if (!rc)
 		rc = prov_kv_commit(&a->t, err);
 	prov_kv_abort(&a->t);

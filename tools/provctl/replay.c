@@ -111,9 +111,9 @@ int replay_doubt(json_t *notes, bool *certain, uint64_t seq, const json_t *r)
 	const char *op = audit_text(r, "op");
 	if (!strcmp(op, "restore"))
 		return replay_note(notes, certain,
-			"record %llu (%.19s): the database was replaced by another or older one; "
-			"what follows may repeat or lack changes",
-			(unsigned long long)seq, audit_text(r, "time"));
+			"record %llu (%.19s): restored or replaced: %s; what follows may repeat or lack "
+			"changes",
+			(unsigned long long)seq, audit_text(r, "time"), audit_text(r, "reason"));
 	if (!strcmp(op, "undecodable") || !*op)
 		return replay_note(notes, certain,
 			"record %llu cannot be read: what it did is not known",

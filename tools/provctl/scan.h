@@ -4,10 +4,10 @@
  *
  * Every entry is read once: policy, accounts, groups, in pages. An account is judged by
  * itself as it passes (scan_judge.c), and what takes two entries is found by joining what was kept
- * (scan_refs.c, scan_pairs.c, scan_groups.c, scan_source.c). Nothing of that is a finding yet, because
- * writes go on while the scan reads: each suspect is asked for again (scan_people.c and the others),
- * and where two entries are compared, between two looks at the first that see it unchanged. One
- * that does not hold still is left to the next scan.
+ * (scan_refs.c, scan_pairs.c, scan_groups.c, scan_source.c). That is no finding yet, because
+ * writes go on while the scan reads: each suspect is asked for again (scan_settle.c and the others),
+ * between two looks at the first entry that see it unchanged. One that does not hold still is left
+ * to the next scan.
  *
  * Kept: 20 bytes for each account, its hash and its RDN (scan_mem.c), 8 for each group it is granted, 40 for each
  * record of the source; findings cost what their texts take. One thread.
@@ -309,11 +309,11 @@ int scan_late(struct scan *s, struct prov_error *err);
 /* -- between them ------------------------------------------------------------------------------ */
 
 /*
- * scan_judge.c: what is wrong with one account by itself. The bits go to *suspect; with report
- * they become findings.
+ * scan_judge.c: what is wrong with one account by itself: found at once, or a bit in *later, and
+ * found when the account was asked for again.
  */
-int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool report,
-	uint32_t *suspect, struct prov_error *err);
+int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool again,
+	uint32_t *later, struct prov_error *err);
 /* scan_keep.c: what is kept of it for the joins. */
 int scan_keep(struct scan *s, uint32_t number, const struct scan_entry *e, struct prov_error *err);
 /* Hash of the i-th value of this kind; 0: there is none (any more). */
@@ -354,8 +354,8 @@ int scan_unchanged(struct scan *s, const struct scan_entry *const *e, bool *same
 
 /* scan_sod.c: a role's conflicts, or a provSodSet; dn: text. */
 int scan_sod_note(struct scan *s, uint32_t dn, LDAP *ld, LDAPMessage *m);
-/* *wrong: it breaks a rule, which report makes findings of. */
-int scan_sod_judge(struct scan *s, const struct scan_entry *e, bool report, bool *wrong);
+/* Finds the rules that the account breaks. */
+int scan_sod_judge(struct scan *s, const struct scan_entry *e);
 void scan_sod_dispose(struct scan *s);
 
 extern const char *const scan_member_attr[]; /* member, uniqueMember, memberUid, NULL */

@@ -142,18 +142,40 @@ static void join_run(struct scan *s, const struct side *run, size_t n)
 		s->record[run[0].who].account = run[1].who;
 }
 
+static bool is_there(const struct side *sorted, size_t n, uint64_t hash)
+{
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (sorted[mid].hash < hash)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < n && sorted[low].hash == hash;
+}
+
+/* Of the records, which are many, those only that an account may be. */
 static int join_rule(struct scan *s, const struct scan_rule *r)
 {
-	size_t n = 0, end;
-	struct side *side = calloc(s->keys.n + s->nkeyless + 1, sizeof(*side));
+	size_t n = 0, room = s->nkeyless, end;
+	struct side *side = calloc(room, sizeof(*side));
 	if (!side)
 		return PROV_ENOMEM;
-	for (uint32_t i = 0; i < s->keys.n; i++)
-		if (r->of_record[i])
-			side[n++] = (struct side){ r->of_record[i], i, true };
 	for (size_t i = 0; i < s->nkeyless; i++)
 		if (r->of_account[i] && !(s->account[s->keyless[i]].flag & SCAN_F_RULED))
 			side[n++] = (struct side){ r->of_account[i], s->keyless[i], false };
+	qsort(side, n, sizeof(*side), by_hash);
+	size_t accounts = n;
+	for (uint32_t i = 0; i < s->keys.n; i++) {
+		if (!r->of_record[i] || !is_there(side, accounts, r->of_record[i]))
+			continue;
+		if (prov_grow(&side, n, &room, sizeof(*side))) {
+			free(side);
+			return PROV_ENOMEM;
+		}
+		side[n++] = (struct side){ r->of_record[i], i, true };
+	}
 	qsort(side, n, sizeof(*side), by_hash);
 	for (size_t at = 0; at < n; at = end) {
 		for (end = at + 1; end < n && side[end].hash == side[at].hash; end++)

@@ -1,6 +1,9 @@
 /*
- * scan_judge.c - what is wrong with one account by itself, twice over: when it passes, for the
- * bits alone, and when it was asked for again, for the findings.
+ * scan_judge.c - what is wrong with one account by itself.
+ *
+ * When it passes, what its own entry tells is said at once; what something else decides that is not
+ * known yet, or what would be said of too many if a source were broken, leaves a bit, and is said when
+ * the account was asked for again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +18,8 @@ struct judged {
 	struct scan_account *a;
 	uint32_t number;
 	const struct scan_entry *e;
-	bool report;
+	bool again;
 	uint32_t bits;
-	char uid[128];
 };
 
 enum remedy { NOTHING, SUSPEND, AGAIN };
@@ -27,6 +29,7 @@ struct wrong {
 	const char *related, *fix;
 	int64_t since;
 	enum remedy remedy;
+	bool later; /* is said when the account was asked for again */
 };
 
 static char *remedy(const struct judged *j, enum remedy how)
@@ -44,14 +47,25 @@ static char *remedy(const struct judged *j, enum remedy how)
 		end && end <= j->s->now ? "terminated" : "suspended");
 }
 
+/* Does this pass say it? It is noted, otherwise, for the next one. */
+static bool says(struct judged *j, const struct wrong *w)
+{
+	if (w->later && !j->again)
+		j->bits |= 1u << w->check;
+	return w->later == j->again;
+}
+
+static const struct scan_say *fill(const struct judged *j, const struct wrong *w,
+	struct scan_say *f)
+{
+	const struct berval *uid = scan_first(j->e, SCAN_A_UID);
+	*f = (struct scan_say){ w->check, j->e->dn.bv_val, uid ? uid->bv_val : NULL, w->related,
+		w->fix, w->since, remedy(j, w->remedy) };
+	return f;
+}
+
 #define WRONG(j, w, ...) \
-	((j)->bits |= 1u << (w).check, \
-		(j)->report ? scan_say((j)->s, \
-				      &(struct scan_say){ (w).check, (j)->e->dn.bv_val, \
-					      *(j)->uid ? (j)->uid : NULL, (w).related, (w).fix, \
-					      (w).since, remedy(j, (w).remedy) }, \
-				      __VA_ARGS__) \
-			    : 0)
+	(says(j, &(w)) ? scan_say((j)->s, fill(j, &(w), &(struct scan_say){ 0 }), __VA_ARGS__) : 0)
 
 static int check_source(struct judged *j)
 {
@@ -71,14 +85,14 @@ static int check_source(struct judged *j)
 		scan_wants(s, FINDING_LEAVER_ACTIVE)) {
 		struct wrong w = { FINDING_LEAVER_ACTIVE, s->text + r->key,
 			"set provState: suspended now, terminated when the source is right", at,
-			SUSPEND };
+			SUSPEND, true };
 		rc = WRONG(j, w, "%s has %s as a leaver, and the account works%s", s->source.place,
 			s->text + r->key, scan_since(at, since));
 	}
 	if (!rc && a->flag & SCAN_F_DISPUTED && scan_wants(s, FINDING_DISPUTED)) {
 		struct wrong w = { FINDING_DISPUTED, r ? s->text + r->key : NULL,
 			"decide whose account it is, and give it the source's key",
-			scan_time(e, SCAN_A_CREATED), NOTHING };
+			scan_time(e, SCAN_A_CREATED), NOTHING, true };
 		rc = WRONG(j, w,
 			a->flag & SCAN_F_RULED
 				? "it may be the account of %s, and so may another; here%s"
@@ -88,10 +102,10 @@ static int check_source(struct judged *j)
 	if (rc || r || a->flag & (SCAN_F_LEAVER | SCAN_F_MACHINE | SCAN_F_DISPUTED) ||
 		!scan_wants(s, FINDING_ORPHAN_SOURCE))
 		return rc;
-	if (!j->report && s->nrule && !(a->flag & SCAN_F_KEYED))
+	if (!j->again && s->nrule && !(a->flag & SCAN_F_KEYED))
 		return 0; /* scan_source_join() tells */
 	struct wrong w = { FINDING_ORPHAN_SOURCE, NULL, orphan, scan_time(e, SCAN_A_CREATED),
-		SUSPEND };
+		SUSPEND, true };
 	if (a->flag & SCAN_F_KEYED)
 		return WRONG(j, w, "its %s is not in %s", s->attrs.name[s->source_attr],
 			s->source.place);
@@ -134,18 +148,20 @@ static int check_use(struct judged *j)
 		return 0;
 	if (last && s->now - last > limit && scan_wants(s, FINDING_DORMANT)) {
 		struct wrong w = { FINDING_DORMANT, NULL,
-			"ask its owner, then set provState: suspended", last, SUSPEND };
+			"ask its owner, then set provState: suspended", last, SUSPEND, false };
 		return WRONG(j, w, "not used%s, for %lld days; %lld are allowed",
 			scan_since(last, since), (long long)((s->now - last) / 86400),
 			(long long)(limit / 86400));
 	}
+	/* it means something when others' last use is known: when that comes later, so does this */
+	bool later = j->again ? j->a->suspect >> FINDING_NEVER_USED & 1 : !s->uses;
 	from = scan_time(j->e, SCAN_A_CREATED);
 	if (scan_time(j->e, SCAN_A_START) > from)
 		from = scan_time(j->e, SCAN_A_START);
 	if (last || !from || s->now - from <= limit || !scan_wants(s, FINDING_NEVER_USED))
 		return 0;
 	struct wrong w = { FINDING_NEVER_USED, NULL, "ask its owner, then set provState: suspended",
-		from, SUSPEND };
+		from, SUSPEND, later };
 	return WRONG(j, w, "never used, and here%s", scan_since(from, since));
 }
 
@@ -159,7 +175,7 @@ static int check_state(struct judged *j)
 	if (end && s->now - end > 120 && scan_works(j->e) &&
 		scan_wants(s, FINDING_EXPIRED_ACTIVE)) {
 		struct wrong w = { FINDING_EXPIRED_ACTIVE, NULL,
-			"set provState: terminated, or correct provEndTime", end, SUSPEND };
+			"set provState: terminated, or correct provEndTime", end, SUSPEND, false };
 		rc = WRONG(j, w, "past its end%s, and it works", scan_since(end, when));
 	}
 	if (rc || !s->opt->stale_suspended || !since || !scan_is(j->e, SCAN_A_STATE, "suspended") ||
@@ -167,7 +183,7 @@ static int check_state(struct judged *j)
 		!scan_wants(s, FINDING_STALE_SUSPENDED))
 		return rc;
 	struct wrong w = { FINDING_STALE_SUSPENDED, NULL,
-		"set provState: terminated, or active when it is to go on", since, NOTHING };
+		"set provState: terminated, or active when it is to go on", since, NOTHING, false };
 	return WRONG(j, w, "suspended%s, for %lld days; %u are allowed", scan_since(since, when),
 		(long long)((s->now - since) / 86400), s->opt->stale_suspended);
 }
@@ -176,7 +192,7 @@ static int check_owner(struct judged *j)
 {
 	struct scan *s = j->s;
 	struct wrong w = { FINDING_OWNERLESS, NULL, "give it an owner who is here",
-		scan_time(j->e, SCAN_A_CREATED), NOTHING };
+		scan_time(j->e, SCAN_A_CREATED), NOTHING, false };
 	if (!scan_machine(j->e) || scan_left(j->e) || scan_first(j->e, SCAN_A_OWNER) ||
 		scan_first(j->e, SCAN_A_MANAGER) || !scan_wants(s, FINDING_OWNERLESS))
 		return 0;
@@ -189,7 +205,7 @@ static int check_complete(struct judged *j)
 	struct scan *s = j->s;
 	char missing[256] = "";
 	struct wrong w = { FINDING_INCOMPLETE, NULL, "have the source fill it",
-		scan_time(j->e, SCAN_A_CREATED), NOTHING };
+		scan_time(j->e, SCAN_A_CREATED), NOTHING, false };
 	if (j->a->flag & (SCAN_F_LEAVER | SCAN_F_MACHINE) || !scan_wants(s, FINDING_INCOMPLETE))
 		return 0;
 	for (size_t i = 0; i < s->nrequire; i++) {
@@ -216,7 +232,7 @@ static int check_leftover(struct judged *j)
 	unsigned given = count(e, SCAN_A_ASSIGNED) + count(e, SCAN_A_TIMED);
 	struct wrong w = { FINDING_LEAVER_LEFTOVER, NULL,
 		"write provState again (replace it by its own value), so that the policy is applied",
-		scan_time(e, SCAN_A_SINCE), AGAIN };
+		scan_time(e, SCAN_A_SINCE), AGAIN, false };
 	char since[24];
 	if (!scan_left(e) || !scan_wants(j->s, FINDING_LEAVER_LEFTOVER))
 		return 0;
@@ -228,15 +244,6 @@ static int check_leftover(struct judged *j)
 	return WRONG(j, w, "left%s, but still has %u role%s in force, %u given by hand, %u grant%s",
 		scan_since(w.since, since), in_force, in_force == 1 ? "" : "s", given, grants,
 		grants == 1 ? "" : "s");
-}
-
-static int check_sod(struct judged *j)
-{
-	bool wrong = false;
-	int rc = scan_sod_judge(j->s, j->e, j->report, &wrong);
-	if (wrong)
-		j->bits |= 1u << FINDING_SOD_VIOLATION;
-	return rc;
 }
 
 static bool quickly_there(const struct judged *j, struct prov_val attr, struct prov_val value)
@@ -281,7 +288,7 @@ static int check_grants(struct judged *j)
 		if (there)
 			continue;
 		j->bits |= 1u << FINDING_MISSING_GRANT;
-		rc = j->report ? scan_value_add(j->s, j->e, v) : 0;
+		rc = j->again ? scan_value_add(j->s, j->e, v) : 0;
 	}
 	return rc;
 }
@@ -310,17 +317,14 @@ static void note(struct judged *j)
 		record = r;
 	}
 	a->record = record;
-	if (record != SCAN_NONE && !j->report)
+	if (record != SCAN_NONE && !j->again)
 		s->record[record].account = j->number;
 }
 
-int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool report,
-	uint32_t *suspect, struct prov_error *err)
+int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool again,
+	uint32_t *later, struct prov_error *err)
 {
-	struct judged j = { s, &s->account[number], number, e, report, 0, "" };
-	const struct berval *uid = scan_first(e, SCAN_A_UID);
-	if (uid && report)
-		snprintf(j.uid, sizeof(j.uid), "%s", uid->bv_val);
+	struct judged j = { s, &s->account[number], number, e, again, 0 };
 	note(&j);
 	int rc = check_source(&j);
 	if (!rc)
@@ -333,10 +337,10 @@ int scan_judge(struct scan *s, uint32_t number, const struct scan_entry *e, bool
 		rc = check_complete(&j);
 	if (!rc)
 		rc = check_leftover(&j);
-	if (!rc)
-		rc = check_sod(&j);
+	if (!rc && !again)
+		rc = scan_sod_judge(s, e);
 	if (!rc)
 		rc = check_grants(&j);
-	*suspect = j.bits;
+	*later = j.bits;
 	return rc ? scan_nomem(err) : 0;
 }

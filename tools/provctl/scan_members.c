@@ -1,9 +1,9 @@
 /*
- * scan_members.c - suspicious members asked for again.
+ * scan_members.c - suspicious members asked for again, those of several groups together.
  *
- * First the members, then the group, then the members once more: a member that did not change in
- * between was as it is when the group was read. Those that did change are looked at anew, a few
- * times.
+ * First the members, then the groups, then the members once more: a member that did not change in
+ * between was as it is when its group was read. Those that did change are looked at anew, a few
+ * times. Of the groups one at a time is in memory, for it may be large.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,21 +12,21 @@
 #include "scan.h"
 #include "search.h"
 
-enum { BATCH = 64, ROUNDS = 3 };
+enum { BATCH = 64, TOGETHER = 512, ROUNDS = 3 };
+
+struct group_now {
+	size_t n[3];   /* values of each attribute */
+	bool needs[3]; /* the last value cannot go */
+};
 
 struct member {
 	const struct scan_suspect *x;
+	struct group_now *group;
 	bool wrong;   /* so far */
 	bool granted; /* a leaver's grant gives it: it goes when the policy is applied again */
 	uint64_t csn;
 	int64_t since;
 	char uid[64];
-};
-
-struct group_now {
-	struct prov_hashindex values; /* of attribute and value, as written */
-	size_t n[3];                  /* values of each attribute */
-	bool needs[3];                /* the last value cannot go */
 };
 
 static const char *const subject_attrs[] = { "provGrant", "provState", "provStateSince", "entryCSN",
@@ -149,46 +149,66 @@ static int look(struct scan *s, struct member *m, size_t n, bool again, struct p
 	return rc;
 }
 
-static int look_all(struct scan *s, struct member *m, size_t n, bool again, struct prov_error *err)
+/* Values of a group by the hash of attribute and value, as written. */
+static int read_values(LDAP *ld, LDAPMessage *m, struct group_now *g, struct prov_hashindex *values)
 {
 	int rc = 0;
-	for (size_t at = 0; !rc && at < n; at += BATCH)
-		rc = look(s, m + at, n - at < BATCH ? n - at : BATCH, again, err);
-	return rc;
-}
-
-static int read_group(struct scan *s, uint32_t group, struct group_now *g, struct prov_error *err)
-{
-	static const char *const attrs[] = { "member", "uniqueMember", "memberUid", "objectClass",
-		NULL };
-	LDAP *ld = s->ctl->ld;
-	struct scan_ask q = scan_ask_entry(s->text + s->group_dn[group], attrs);
-	char *dn = strdup(q.base); /* the texts may move */
-	q.base = dn;
-	int rc = dn ? scan_ask(s, &q, 1, err) : scan_nomem(err);
-	LDAPMessage *m = !rc && q.m ? ldap_first_entry(ld, q.m) : NULL;
-	memset(g, 0, sizeof(*g));
-	for (size_t k = 0; m && !rc && k < 3; k++) {
-		struct berval **v = ldap_get_values_len(ld, m, attrs[k]);
+	for (size_t k = 0; !rc && k < 3; k++) {
+		struct berval **v = ldap_get_values_len(ld, m, scan_member_attr[k]);
 		for (; !rc && v && v[g->n[k]]; g->n[k]++) {
 			const struct berval *one = v[g->n[k]];
 			uint32_t n;
-			if (prov_hashindex_add(&g->values, value_hash(k, one->bv_val, one->bv_len),
-				    &n, NULL))
-				rc = scan_nomem(err);
+			rc = prov_hashindex_add(values, value_hash(k, one->bv_val, one->bv_len), &n,
+				NULL);
 		}
 		ldap_value_free_len(v);
 	}
-	g->needs[0] = m && ctl_entry_has(ld, m, "objectClass", "groupOfNames");
-	g->needs[1] = m && ctl_entry_has(ld, m, "objectClass", "groupOfUniqueNames");
+	g->needs[0] = ctl_entry_has(ld, m, "objectClass", "groupOfNames");
+	g->needs[1] = ctl_entry_has(ld, m, "objectClass", "groupOfUniqueNames");
+	return rc;
+}
+
+/* One group's members: wrong are those only that it has. */
+static int look_group(struct scan *s, struct member *m, size_t n, struct prov_error *err)
+{
+	static const char *const attrs[] = { "member", "uniqueMember", "memberUid", "objectClass",
+		NULL };
+	struct prov_hashindex values = { 0 };
+	struct scan_ask q = scan_ask_entry(s->text + s->group_dn[m->x->group], attrs);
+	int rc = scan_ask(s, &q, 1, err);
+	LDAPMessage *entry = !rc && q.m ? ldap_first_entry(s->ctl->ld, q.m) : NULL;
+	memset(m->group, 0, sizeof(*m->group));
+	if (entry && read_values(s->ctl->ld, entry, m->group, &values))
+		rc = scan_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const char *value = s->text + m[i].x->value;
+		uint64_t hash = value_hash(m[i].x->attr, value, strlen(value));
+		m[i].wrong &= prov_hashindex_find(&values, hash) != SCAN_NONE;
+	}
+	prov_hashindex_dispose(&values);
 	scan_asked_free(&q, 1);
-	free(dn);
+	return rc;
+}
+
+/* Groups that have none that is wrong need no look. */
+static int look_groups(struct scan *s, struct member *m, size_t n, struct prov_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0, end; !rc && i < n; i = end) {
+		bool wrong = false;
+		for (end = i; end < n && m[end].group == m[i].group; end++)
+			wrong |= m[end].wrong;
+		if (wrong)
+			rc = look_group(s, &m[i], end - i, err);
+	}
 	return rc;
 }
 
 /* Take the value out, unless the group would have none left that it must have. */
-static char *removal(const struct scan *s, const struct scan_suspect *x, struct group_now *g)
+static char *removal(const struct scan *s, const struct member *m)
 {
+	const struct scan_suspect *x = m->x;
+	struct group_now *g = m->group;
 	const char *value = s->text + x->value;
 	if (g->needs[x->attr] && g->n[x->attr] < 2)
 		return NULL;
@@ -213,7 +233,7 @@ static int say_account(struct scan *s, const struct member *m, struct scan_say *
 	return rc;
 }
 
-static int say(struct scan *s, const struct member *m, struct group_now *g)
+static int say(struct scan *s, const struct member *m)
 {
 	const struct scan_suspect *x = m->x;
 	const char *group = s->text + s->group_dn[x->group], *value = s->text + x->value;
@@ -222,7 +242,7 @@ static int say(struct scan *s, const struct member *m, struct group_now *g)
 		f.dn = group;
 		f.related = value;
 		f.fix = "take the value out of the group";
-		f.ldif = removal(s, x, g);
+		f.ldif = removal(s, m);
 		return scan_say(s, &f, "%s names %s, which is not there", scan_member_attr[x->attr],
 			value);
 	}
@@ -230,7 +250,7 @@ static int say(struct scan *s, const struct member *m, struct group_now *g)
 	if (x->check == FINDING_LEAVER_LEFTOVER) {
 		f.since = m->since;
 		f.fix = "take the account out of the group";
-		f.ldif = m->granted ? NULL : removal(s, x, g);
+		f.ldif = m->granted ? NULL : removal(s, m);
 	} else {
 		f.fix = "give it by a role, or take the account out of the group";
 	}
@@ -238,7 +258,7 @@ static int say(struct scan *s, const struct member *m, struct group_now *g)
 }
 
 /* The third look: say what held still; the others are to be looked at anew. */
-static int confirm(struct scan *s, struct member *m, size_t n, struct group_now *g, bool *changed,
+static int confirm(struct scan *s, struct member *m, size_t n, bool *changed,
 	struct prov_error *err)
 {
 	bool before[BATCH];
@@ -246,7 +266,7 @@ static int confirm(struct scan *s, struct member *m, size_t n, struct group_now 
 		before[i] = m[i].wrong;
 	int rc = look(s, m, n, true, err);
 	for (size_t i = 0; !rc && i < n; i++) {
-		if (m[i].wrong && say(s, &m[i], g))
+		if (m[i].wrong && say(s, &m[i]))
 			rc = scan_nomem(err);
 		m[i].wrong = before[i] && !m[i].wrong;
 		*changed |= m[i].wrong;
@@ -254,55 +274,51 @@ static int confirm(struct scan *s, struct member *m, size_t n, struct group_now 
 	return rc;
 }
 
-static int settle_round(struct scan *s, struct member *m, size_t n, bool *changed,
-	struct prov_error *err)
-{
-	struct group_now g = { 0 };
-	int rc = look_all(s, m, n, false, err);
-	size_t wrong = 0;
-	for (size_t i = 0; i < n; i++)
-		wrong += m[i].wrong;
-	*changed = false;
-	if (rc || !wrong)
-		return rc;
-	rc = read_group(s, m[0].x->group, &g, err);
-	for (size_t i = 0; !rc && i < n; i++) {
-		const char *value = s->text + m[i].x->value;
-		uint64_t hash = value_hash(m[i].x->attr, value, strlen(value));
-		m[i].wrong = m[i].wrong && prov_hashindex_find(&g.values, hash) != SCAN_NONE;
-	}
-	for (size_t at = 0; !rc && at < n; at += BATCH)
-		rc = confirm(s, m + at, n - at < BATCH ? n - at : BATCH, &g, changed, err);
-	prov_hashindex_dispose(&g.values);
-	return rc;
-}
-
-/* One group's members, again as long as some of them change under our eyes. */
-static int settle_group(struct scan *s, struct member *m, size_t n, struct prov_error *err)
+/* Again as long as some of them change under our eyes. */
+static int settle(struct scan *s, struct member *m, size_t n, struct prov_error *err)
 {
 	bool changed = true;
 	int rc = 0;
-	for (int round = 0; !rc && changed && round < ROUNDS; round++)
-		rc = settle_round(s, m, n, &changed, err);
+	for (int round = 0; !rc && changed && round < ROUNDS; round++) {
+		changed = false;
+		for (size_t at = 0; !rc && at < n; at += BATCH)
+			rc = look(s, m + at, n - at < BATCH ? n - at : BATCH, false, err);
+		if (!rc)
+			rc = look_groups(s, m, n, err);
+		for (size_t at = 0; !rc && at < n; at += BATCH)
+			rc = confirm(s, m + at, n - at < BATCH ? n - at : BATCH, &changed, err);
+	}
 	return rc;
+}
+
+/* From here: members of whole groups, a number of them or one group's. */
+static size_t together(const struct scan *s, size_t from)
+{
+	size_t i = from;
+	while (i < s->nmember &&
+		(i - from < TOGETHER || s->member[i].group == s->member[i - 1].group))
+		i++;
+	return i - from;
 }
 
 int scan_settle_members(struct scan *s, struct prov_error *err)
 {
 	int rc = 0;
-	for (size_t i = 0, end; !rc && i < s->nmember; i = end) {
-		for (end = i + 1; end < s->nmember && s->member[end].group == s->member[i].group;
-			end++)
-			;
-		struct member *m = calloc(end - i, sizeof(*m));
-		if (!m)
-			return scan_nomem(err);
-		for (size_t k = i; k < end; k++) {
-			m[k - i].x = &s->member[k];
-			m[k - i].wrong = true;
+	for (size_t i = 0, n; !rc && i < s->nmember; i += n) {
+		n = together(s, i);
+		struct member *m = calloc(n, sizeof(*m));
+		struct group_now *g = calloc(n, sizeof(*g)), *now = g;
+		if (!m || !g)
+			rc = scan_nomem(err);
+		for (size_t k = 0; !rc && k < n; k++) {
+			const struct scan_suspect *x = &s->member[i + k];
+			now += k && x->group != x[-1].group;
+			m[k] = (struct member){ .x = x, .group = now, .wrong = true };
 		}
-		rc = settle_group(s, m, end - i, err);
+		if (!rc)
+			rc = settle(s, m, n, err);
 		free(m);
+		free(g);
 		scan_progress(s, "members", i);
 	}
 	return rc;

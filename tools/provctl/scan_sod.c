@@ -239,20 +239,15 @@ static int report_rule(struct scan *s, const struct scan_entry *e, const struct 
 	return rc;
 }
 
-int scan_sod_judge(struct scan *s, const struct scan_entry *e, bool report, bool *wrong)
+int scan_sod_judge(struct scan *s, const struct scan_entry *e)
 {
 	int rc = 0;
-	*wrong = false;
 	if (!s->nsod || scan_left(e) || !scan_wants(s, FINDING_SOD_VIOLATION))
 		return 0;
 	size_t n = mark(s, e, true);
-	for (size_t i = 0; !rc && n > 1 && i < s->nsod; i++) {
-		if (count(s, &s->sod[i]) <= s->sod[i].limit)
-			continue;
-		*wrong = true;
-		if (report)
+	for (size_t i = 0; !rc && n > 1 && i < s->nsod; i++)
+		if (count(s, &s->sod[i]) > s->sod[i].limit)
 			rc = report_rule(s, e, &s->sod[i]);
-	}
 	if (n)
 		mark(s, e, false);
 	return rc;

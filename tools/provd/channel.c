@@ -29,20 +29,6 @@ bool provd_channel_usable(const struct channel *ch)
 	return ch->conn && ch->conn->c && ch->conn->c->enabled && !ch->refused;
 }
 
-/* Progress of another outbox (the state directory was made anew, or restored from an
- * old copy): sequences mean nothing any more. */
-static int check_cursor(struct provd *p, const char *name, uint64_t *cursor, struct prov_error *err)
-{
-	if (*cursor <= p->last)
-		return 0;
-	prov_log(LOG_ERR,
-		"event=progress-reset connector=%s cursor=%llu outbox=%llu text=\"the outbox is older than "
-		"the progress: all of its events are delivered again\"",
-		name, (unsigned long long)*cursor, (unsigned long long)p->last);
-	*cursor = 0;
-	return prov_progress_reset(p->delivery, name, err);
-}
-
 static int add_channel(struct provd *p, const char *name, struct prov_error *err)
 {
 	struct channel **grown = realloc(p->channel, (p->nchannel + 1) * sizeof(struct channel *));
@@ -56,8 +42,6 @@ static int add_channel(struct provd *p, const char *name, struct prov_error *err
 	}
 	snprintf(ch->name, sizeof(ch->name), "%s", name);
 	int rc = prov_progress_cursor(p->delivery, name, &cursor, err);
-	if (!rc)
-		rc = check_cursor(p, name, &cursor, err);
 	if (!rc && prov_queue_new(cursor, PROVD_WINDOW, &ch->q))
 		rc = prov_error_set(err, PROV_ENOMEM, "no memory");
 	if (rc) {

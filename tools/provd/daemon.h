@@ -14,6 +14,7 @@
 #include "connectors.h"
 #include "control.h"
 #include "exec.h"
+#include "lineage.h"
 #include "outbox.h"
 #include "queue.h"
 #include "rate.h"
@@ -78,8 +79,10 @@ struct provd {
 	unsigned ntest; /* ever begun */
 	struct provd_test test[PROVD_TESTS];
 
-	int64_t started;        /* wall clock, s */
-	uint64_t last;          /* last sequence in the outbox, when last looked */
+	int64_t started; /* wall clock, s */
+	uint64_t last;   /* last sequence in the outbox, when last looked */
+	struct prov_lineage
+		outbox;         /* of its numbers, as far as the delivery environment knows it */
 	uint64_t unreleased;    /* events looked at since prov_kv_release() */
 	uint64_t generation;    /* of the policy, when connectors were last asked for */
 	char own_suffix[512];   /* from the state environment */
@@ -89,13 +92,14 @@ struct provd {
 	unsigned load_failures; /* in a row */
 	int64_t reload_at;      /* monotonic ms; not before */
 	char load_error[256];
-	int64_t start_at; /* monotonic ms: no attempt before (out of processes) */
-	int64_t save_at;  /* monotonic ms: next try to save after a failure; 0: saving works */
-	int64_t saved_at; /* monotonic ms: the last save */
-	int64_t dirty_at; /* monotonic ms: what has ended is saved then; 0: nothing has */
-	int64_t tidy_at;  /* monotonic ms: cursors that only passed events are saved then */
-	int64_t look_at;  /* monotonic ms: look at the outbox even if nobody woke us */
-	size_t nreport;   /* records for the trail, not saved yet (telling.h) */
+	int64_t wall_ahead; /* ms that the wall clock is ahead of the monotonic one */
+	int64_t start_at;   /* monotonic ms: no attempt before (out of processes) */
+	int64_t save_at;    /* monotonic ms: next try to save after a failure; 0: saving works */
+	int64_t saved_at;   /* monotonic ms: the last save */
+	int64_t dirty_at;   /* monotonic ms: what has ended is saved then; 0: nothing has */
+	int64_t tidy_at;    /* monotonic ms: cursors that only passed events are saved then */
+	int64_t look_at;    /* monotonic ms: look at the outbox even if nobody woke us */
+	size_t nreport;     /* records for the trail, not saved yet (telling.h) */
 	char **report;
 	uint64_t reported;             /* the newest that the trail has */
 	struct provd_metrics *metrics; /* NULL: nobody wants them */
@@ -109,6 +113,9 @@ struct provd {
 int64_t provd_wall(void); /* s */
 int64_t provd_wall_ms(void);
 int64_t provd_monotonic(void); /* ms */
+
+/* past.c: before any event of this lineage is looked at. On failure nothing may be delivered. */
+int provd_meet_outbox(struct provd *p, const struct prov_lineage *outbox, struct prov_error *err);
 
 /* channel.c */
 int provd_channels_restore(struct provd *p, struct prov_error *err);

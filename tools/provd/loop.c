@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "history.h"
 #include "log.h"
 #include "metrics.h"
 #include "reports.h"
@@ -30,6 +31,7 @@
 #define RELOAD_LONGEST 30000
 #define CUT_GRACE 2000
 #define SAVE_EVERY 20      /* at most so often */
+#define JUMP 2             /* s */
 #define METRICS_EVERY 1000 /* at most so often; and every LOOK_EVERY when nothing happens */
 
 int64_t provd_wall_ms(void)
@@ -52,9 +54,10 @@ int64_t provd_monotonic(void)
 }
 
 /* See what is new in the state environment. */
-static void look(struct provd *p)
+static int look(struct provd *p)
 {
 	struct prov_error err = { 0 };
+	struct prov_lineage outbox = { 0 };
 	struct prov_kv_txn *t = NULL;
 	struct prov_val suffix = { NULL, 0 };
 	uint64_t generation = 0, last = 0, noted = 0, reported = 0;
@@ -67,23 +70,28 @@ static void look(struct provd *p)
 		rc = prov_meta_get64(t, "policy", &generation);
 		if (!rc)
 			rc = prov_reports_noted(t, &reported);
+		if (!rc)
+			rc = prov_history_get(t, PROV_T_META, "lineage", &outbox);
 		if (!rc && !prov_meta_get(t, "suffix", &suffix))
 			snprintf(p->own_suffix, sizeof(p->own_suffix), "%.*s", (int)suffix.len,
 				suffix.data);
 	}
 	prov_kv_abort(&t);
+	p->reported = rc ? p->reported : reported;
+	if (!rc)
+		rc = provd_meet_outbox(p, &outbox, &err);
 	if (rc) {
 		prov_log(LOG_ERR, "event=read-failed text=\"state environment: %s\"",
 			*err.text ? err.text : prov_strerror(rc));
-		return;
+		return rc;
 	}
 	if (generation != p->generation)
 		p->reload = true;
 	p->generation = generation;
-	p->reported = reported;
 	p->last = last > noted ? last : noted;
 	for (size_t i = 0; i < p->nchannel; i++)
 		p->channel[i]->at_end = false;
+	return 0;
 }
 
 static void load_failed(struct provd *p, const struct prov_error *err)
@@ -120,7 +128,7 @@ static void take_answer(struct provd *p)
 		load_failed(p, &why);
 		return;
 	}
-	look(p); /* p->last must not be older than any cursor that a new channel meets */
+	(void)look(p);
 	bool news = p->load_failures || !p->loaded;
 	p->loaded = true;
 	int rc = provd_channels_take(p, set, &why);
@@ -250,7 +258,7 @@ static int wait_and_serve(struct provd *p, int timeout, struct prov_error *err)
 	if (fd[0].revents)
 		take_signals(p);
 	if ((fd[1].revents && pass_bytes(p->wake_fd)) || provd_monotonic() >= p->look_at)
-		look(p);
+		(void)look(p); /* once it has worked, a failure only delays what is new */
 	if (fd[3].revents)
 		(void)eventfd_read(p->worker_fd, &ended);
 	prov_control_handle(p->control, fd + control, ncontrol);
@@ -307,14 +315,33 @@ static void tell(struct provd *p)
 	}
 }
 
+/* Somebody has set the clock: retries and ages go on by what has really passed. */
+static void watch_clock(struct provd *p)
+{
+	int64_t ahead = provd_wall_ms() - provd_monotonic();
+	int64_t by = (ahead - p->wall_ahead) / 1000;
+
+	if (by > -JUMP && by < JUMP)
+		return;
+	prov_log(LOG_WARNING, "event=clock-set seconds=%lld", (long long)by);
+	p->wall_ahead += by * 1000;
+	p->started += by;
+	for (size_t i = 0; i < p->nchannel; i++)
+		prov_queue_clock_set(p->channel[i]->q, by);
+}
+
 int provd_loop(struct provd *p, struct prov_error *err)
 {
-	int rc = 0;
-	look(p);
-	rc = provd_channels_restore(p, err);
+	p->wall_ahead = provd_wall_ms() - provd_monotonic();
+	int rc = look(p);
+	if (rc)
+		prov_error_set(err, rc, "the state environment could not be taken up: see above");
+	else
+		rc = provd_channels_restore(p, err);
 	p->reload = true;
 	while (!rc) {
 		bool more = false;
+		watch_clock(p);
 		ask_directory(p);
 		for (size_t i = 0; i < p->nchannel && !p->stopping; i++)
 			more = provd_channel_fill(p, p->channel[i]) || more;

@@ -12,6 +12,7 @@
 
 #include "body.h"
 #include "failpoint.h"
+#include "history.h"
 #include "log.h"
 #include "reports.h"
 
@@ -145,6 +146,8 @@ int prov_progress_write(struct prov_delivery_env *d, int (*work)(struct prov_kv_
 			return rc;
 		rc = work(t, ctx);
 		if (!rc)
+			rc = prov_history_count_save(d, t);
+		if (!rc)
 			rc = prov_kv_commit(&t, err);
 		else if (!err || !*err->text)
 			prov_error_set(err, rc, "delivery environment: %s", prov_strerror(rc));
@@ -208,27 +211,6 @@ int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uin
 		return prov_error_set(err, rc, "cursor of %s: %s", connector, prov_strerror(rc));
 	snprintf(name, sizeof(name), "%s", connector);
 	return rc ? prov_progress_write(d, begin_at_zero, name, err) : 0;
-}
-
-static int forget(struct prov_kv_txn *t, void *ctx)
-{
-	const char *connector = ctx;
-	struct prov_delivery *row = NULL;
-	size_t n = 0;
-	int rc = prov_cursor_put(t, connector, 0);
-
-	if (!rc)
-		rc = prov_delivery_list(t, connector, 1u << PROV_D_READY | 1u << PROV_D_DEFERRED,
-			&row, &n);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = prov_delivery_delete(t, connector, row[i].seq);
-	free(row);
-	return rc;
-}
-
-int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err)
-{
-	return prov_progress_write(d, forget, (void *)connector, err);
 }
 
 struct remote {

@@ -18,9 +18,6 @@
 int prov_progress_cursor(struct prov_delivery_env *d, const char *connector, uint64_t *cursor,
 	struct prov_error *err);
 
-/* Forget a connector's cursor and the rows of events that wait: they were of another outbox. */
-int prov_progress_reset(struct prov_delivery_env *d, const char *connector, struct prov_error *err);
-
 /* Add rows that wait and are not in the queue, in order. *all: every one is in now. */
 int prov_progress_load(struct prov_delivery_env *d, const char *connector, struct prov_queue *q,
 	int64_t now, bool *all, struct prov_error *err);

@@ -201,6 +201,18 @@ static void touch(struct prov_queue *q, struct item *it)
 	q->dirty = true;
 }
 
+static void shift(int64_t *time, int64_t by)
+{
+	*time += *time ? by : 0;
+}
+
+static void shift_times(struct prov_delivery *d, int64_t by)
+{
+	shift(&d->first, by);
+	shift(&d->last, by);
+	shift(&d->next, by);
+}
+
 int prov_queue_add(struct prov_queue *q, const struct prov_delivery *d, bool stored, int64_t now)
 {
 	if (prov_queue_full(q))
@@ -209,9 +221,11 @@ int prov_queue_add(struct prov_queue *q, const struct prov_delivery *d, bool sto
 	if (!it)
 		return PROV_ENOMEM;
 	it->d = *d;
+	if (stored && d->last > now) /* written before the clock was set back */
+		shift_times(&it->d, now - d->last);
 	it->d.subject[sizeof(it->d.subject) - 1] = 0;
 	it->stored = stored;
-	it->due = d->state == PROV_D_DEFERRED ? d->next : now;
+	it->due = d->state == PROV_D_DEFERRED ? it->d.next : now;
 	int rc = link_item(q, it);
 	if (!rc && d->state == PROV_D_PARKED) {
 		touch(q, it);
@@ -352,6 +366,18 @@ void prov_queue_finish(struct prov_queue *q, const struct prov_delivery *handle,
 void prov_queue_hold(struct prov_queue *q, int64_t until)
 {
 	q->quiet_until = later(q->quiet_until, until);
+}
+
+void prov_queue_clock_set(struct prov_queue *q, int64_t by)
+{
+	for (struct item *it = q->head; it; it = it->next) {
+		shift_times(&it->d, by);
+		it->due += by;
+		if (it->subject && it->subject->head == it)
+			settle(q, it->subject);
+	}
+	shift(&q->held_until, by);
+	shift(&q->quiet_until, by);
 }
 
 int prov_queue_retry(struct prov_queue *q, uint64_t seq, int64_t now)

@@ -77,6 +77,8 @@ void prov_queue_put_back(struct prov_queue *q, const struct prov_delivery *d, in
 /* It ended. error: text for people, may be NULL. seed: for the jitter. d tells the new state. */
 void prov_queue_finish(struct prov_queue *q, const struct prov_delivery *d,
 	enum prov_outcome outcome, const char *error, int64_t now, uint64_t seed);
+/* The clock was set by so many seconds: what was to be waited stays what it was. */
+void prov_queue_clock_set(struct prov_queue *q, int64_t by);
 /* The destination asks for quiet: nothing is given out before `until`. */
 void prov_queue_hold(struct prov_queue *q, int64_t until);
 /* An admin wants it tried now; also ends throttling. PROV_ENOENT when it does not wait here. */

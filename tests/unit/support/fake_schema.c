@@ -19,14 +19,15 @@
 #define FLAG_SINGLE 1
 #define FLAG_SERVER 2 /* NO-USER-MODIFICATION */
 #define FLAG_SECRET 4
-#define FLAG_POWER 8
+#define FLAG_LOOSE 8
+#define FLAG_POWER 16
 
 static const struct {
 	const char *name, *sup;
 	enum fake_syntax syntax;
 	unsigned flags;
 } definitions[] = {
-	{ "objectClass", NULL, FAKE_WORD, 0 },
+	{ "objectClass", NULL, FAKE_WORD, FLAG_LOOSE },
 	{ "name", NULL, FAKE_TEXT, 0 },
 	{ "cn", "name", FAKE_TEXT, 0 },
 	{ "sn", "name", FAKE_TEXT, 0 },
@@ -148,6 +149,7 @@ static void load(void)
 		f->t.single = definitions[i].flags & FLAG_SINGLE;
 		f->t.no_usermod = definitions[i].flags & FLAG_SERVER;
 		f->t.secret = definitions[i].flags & FLAG_SECRET;
+		f->t.loose = definitions[i].flags & FLAG_LOOSE;
 		f->t.power = definitions[i].flags & FLAG_POWER;
 		f->t.dn = s == FAKE_DN;
 		f->t.order = s == FAKE_INTEGER               ? PROV_ORDER_INTEGER
