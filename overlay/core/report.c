@@ -136,11 +136,13 @@ int prov_import_encode(const struct prov_import *i, char **out, struct prov_erro
 }
 
 int prov_restore_encode(const char *id, int64_t ms, const char *actor, const char *reason,
-	char **out, struct prov_error *err)
+	uint64_t missing, char **out, struct prov_error *err)
 {
 	json_t *o = begin(OP_RESTORE, id, ms, actor, NULL);
 
 	put(o, "reason", reason);
+	if (missing)
+		json_object_set_new(o, "missing", json_integer((json_int_t)missing));
 	return finish(o, out, err);
 }
 

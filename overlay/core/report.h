@@ -57,10 +57,11 @@ int prov_import_encode(const struct prov_import *i, char **out, struct prov_erro
 
 /*
  * A record that something was put back to an older copy, or replaced. actor: "slapd" or "provd",
- * who has noticed; reason: what, and what follows from it.
+ * who has noticed; reason: what, and what follows from it; missing: how many changes of the database
+ * have no record.
  */
 int prov_restore_encode(const char *id, int64_t ms, const char *actor, const char *reason,
-	char **out, struct prov_error *err);
+	uint64_t missing, char **out, struct prov_error *err);
 
 /*
  * In the relay: is this such a record? *event: malloc'ed, an imported event with its new

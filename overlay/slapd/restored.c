@@ -14,7 +14,7 @@
 #include "state.h"
 #include "trail.h"
 
-static int note(struct prov_kv_txn *t, const char *what, struct prov_error *err)
+static int note(struct prov_kv_txn *t, const char *what, uint64_t missing, struct prov_error *err)
 {
 	char id[PROV_UUID_TEXT], *record = NULL;
 	struct timeval tv;
@@ -24,7 +24,7 @@ static int note(struct prov_kv_txn *t, const char *what, struct prov_error *err)
 	prov_stamp_uuid(id);
 	Debug(LDAP_DEBUG_ANY, "provision: relay: restore: %s\n", what);
 	int rc = prov_restore_encode(id, (int64_t)tv.tv_sec * 1000 + tv.tv_usec / 1000, "slapd",
-		what, &record, err);
+		what, missing, &record, err);
 	if (rc == 0)
 		rc = prov_trail_append(t, prov_val_str(record), &seq, err);
 	free(record);
@@ -81,7 +81,7 @@ int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint
 	struct prov_error *err)
 {
 	const char *instance = prov_capture_instance(pi->capture);
-	uint64_t fork = 0, first = prov_capture_first(pi->capture);
+	uint64_t fork = 0, first = prov_capture_first(pi->capture), missing = 0;
 	char what[400] = "";
 	int rc = prov_meta_get64(t, "capture", taken);
 
@@ -102,6 +102,7 @@ int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint
 	}
 	if (rc == 0 && first > *taken + 1) {
 		size_t n = strlen(what);
+		missing = first - 1 - *taken;
 		snprintf(what + n, sizeof(what) - n,
 			"%sthe trail is older than the database, or new: rows %" PRIu64
 			" to %" PRIu64 " of %s and their events are missing",
@@ -110,7 +111,7 @@ int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint
 	if (rc == 0)
 		rc = compare_files(pi, t, what, sizeof(what));
 	if (rc == 0 && what[0])
-		rc = note(t, what, err);
+		rc = note(t, what, missing, err);
 	return rc && err && !err->text[0]
 		? prov_error_set(err, rc, "cannot compare database and trail: %s",
 			  prov_strerror(rc))
@@ -126,7 +127,7 @@ int prov_restored_delivery(struct prov_kv_txn *t, struct prov_kv_txn *delivery, 
 	if (rc == 0 && older)
 		rc = note(t,
 			"provd's environment is an older copy or a new one: events may be delivered again",
-			err);
+			0, err);
 	*news = *news || changed;
 	return rc;
 }

@@ -289,6 +289,7 @@ def test_state_mdb_alone_is_older_than_the_deliveries_and_has_grown_past_them(si
 
 def test_the_state_directory_is_lost(site):
     s = site.s
+    s.role("all", provAssignFilter="(uid=a*)", provEntitlement="all:use")
     site.begin()
     for i in range(200):
         s.set("a0", title=str(i))
@@ -296,8 +297,12 @@ def test_the_state_directory_is_lost(site):
     site.run("The state directory is lost")
     assert "missing" in site.said
     first = s.trail()[0]
-    assert first["op"] == "restore" and "rows 1 to" in first["reason"]
+    assert first["op"] == "restore" and "rows 1 to" in first["reason"] and first["missing"] > 100
     site.works_on()
+    # who has a role from before has it rightly
+    s.set("a1", title="x")
+    found = s.provctl_json("audit", "verify", "--against", "ldap", check=1)
+    assert {f["check"] for f in found[1:-1]} == {"CHANGED_BEHIND"} and "a1" not in str(found), found
     assert len(site.told()) == 1
 
 

@@ -216,17 +216,17 @@ static enum against_kind other_id(const struct stamps *s, const struct stamp *st
 	return AGAINST_MISSING;
 }
 
-static enum against_kind differs(const struct stamp *st, const struct against_entry *e, char *text,
-	size_t room)
+static enum against_kind differs(const struct stamp *st, bool gaps, const struct against_entry *e,
+	char *text, size_t room)
 {
 	const char *what = NULL;
 	if (e->time != st->time)
 		what = "provChangeTime";
 	else if (strcmp(e->state, st->state))
 		what = "provState";
-	else if (st->since && e->since != st->since)
+	else if (!gaps && st->since && e->since != st->since)
 		what = "provStateSince";
-	else if (e->roles != st->roles)
+	else if (!gaps && e->roles != st->roles)
 		what = "provEffectiveRole";
 	if (!what)
 		return AGAINST_AGREES;
@@ -275,7 +275,7 @@ enum against_kind against_judge(struct audit_trail *t, const struct stamps *s,
 	if (!same && !taken_by(t, s, st, e, record))
 		return other_id(s, st, e, text, room);
 	if (same) {
-		enum against_kind k = differs(st, e, text, room);
+		enum against_kind k = differs(st, stamps_gaps(s), e, text, room);
 		if (k)
 			return k;
 	}

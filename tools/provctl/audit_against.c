@@ -91,6 +91,28 @@ static void suspect_drop(struct against *a, size_t i)
 	a->suspect[i] = a->suspect[--a->n];
 }
 
+/* Servers that have written here: slapd keeps the newest CSN of each. */
+static int see_servers(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
+{
+	struct against *a = ctx;
+	struct berval **v = ldap_get_values_len(ld, m, "contextCSN");
+	int64_t usec;
+	unsigned sid;
+	(void)err;
+	for (size_t i = 0; v && v[i]; i++)
+		if (stamps_csn(v[i]->bv_val, &usec, &sid) && !stamps_knows_server(a->s, sid))
+			stamps_set_gaps(a->s);
+	ldap_value_free_len(v);
+	return 0;
+}
+
+static int ask_servers(struct against *a, struct prov_error *err)
+{
+	static const char *const attrs[] = { "contextCSN", NULL };
+	return ctl_search(a->c, a->c->server.suffix, LDAP_SCOPE_BASE, "(objectClass=*)", attrs,
+		see_servers, a, err);
+}
+
 static int see_account(void *ctx, LDAP *ld, LDAPMessage *m, struct prov_error *err)
 {
 	struct against *a = ctx;
@@ -382,6 +404,8 @@ int audit_against_ldap(struct ctl *c, struct audit_trail *t)
 	rc = stamps_new(&a.s);
 	if (!rc)
 		rc = read_trail(&a, &fresh, &err);
+	if (!rc)
+		rc = ask_servers(&a, &err);
 	if (!rc)
 		rc = read_directory(&a, &err);
 	if (!rc)

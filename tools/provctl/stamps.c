@@ -25,6 +25,7 @@ struct stamps {
 	int64_t first_time;
 	unsigned char newest[16]; /* the greatest change id */
 	unsigned char server[4096 / 8];
+	bool gaps;
 };
 
 int stamps_new(struct stamps **out)
@@ -208,12 +209,24 @@ static int group(struct stamps *s, uint64_t seq, const json_t *r)
 	return 0;
 }
 
+void stamps_set_gaps(struct stamps *s)
+{
+	s->gaps = true;
+}
+
+bool stamps_gaps(const struct stamps *s)
+{
+	return s->gaps;
+}
+
 int stamps_see(struct stamps *s, uint64_t seq, const json_t *r)
 {
 	int64_t when, usec;
 	unsigned char id[16];
 	unsigned sid;
 	s->last = seq;
+	if (json_object_get(r, "missing"))
+		s->gaps = true;
 	if (!replay_is_write(r) && strcmp(audit_text(r, "op"), "policy"))
 		return 0;
 	if (!s->first_time && !prov_time_parse(prov_val_str(audit_text(r, "time")), &when))

@@ -49,6 +49,11 @@ bool stamps_knows_until(const struct stamps *s, const unsigned char id[16]);
 /* Does a write of this server's have a CSN with this server number? (CSN: see below) */
 bool stamps_knows_server(const struct stamps *s, unsigned sid);
 
+/* There were writes that no record here tells of: another server's, or lost in a restore. Then what only the
+ * sum of all records tells (roles, since when) is not known. A record with "missing" says so, too. */
+void stamps_set_gaps(struct stamps *s);
+bool stamps_gaps(const struct stamps *s);
+
 /* A role as a number: roles in force are the exclusive or of all. */
 uint64_t stamps_role(const char *dn);
 /* A UUID as text to bytes; false when it is none. */

@@ -33,7 +33,7 @@ static int tell(struct prov_kv_txn *t, const struct meeting *m)
 		"and %u events that waited or were parked there are gone",
 		m->rewound.cursors, (unsigned long long)m->rewound.fork, m->rewound.exceptions);
 	if (rc == 0)
-		rc = prov_restore_encode(id, m->ms, "provd", reason, &record, NULL);
+		rc = prov_restore_encode(id, m->ms, "provd", reason, 0, &record, NULL);
 	if (rc == 0)
 		rc = prov_reports_put(t, m->reported, record);
 	free(record);
