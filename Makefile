@@ -65,8 +65,8 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-openldap \
-	check-slapd26 check-valgrind slapd26 check-deb deb demo bench bench-delivery bench-scan bench-large \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-openldap \
+	check-slapd26 check-valgrind slapd26 slapd-asan check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -91,6 +91,7 @@ help:
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
 	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
+	@echo "make check-asan   random LDAP operations against a slapd built with sanitizers (PROV_ASAN_OPERATIONS=20000, PROV_ASAN_SEED=1)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
@@ -110,6 +111,12 @@ $(OL)/stamp: FORCE
 
 $(OL26)/stamp: FORCE
 	@scripts/slapd26.sh
+
+$(OL)-asan/stamp: $(OL)/stamp
+	@scripts/slapd-asan.sh
+
+slapd-asan: $(OL)-asan/stamp build/asan/provision.so
+	@echo "made: $(OL)-asan/inst/libexec/slapd and build/asan/provision.so"
 
 slapd26: build/26/provision.so
 	@echo "made: $(OL26)/inst/libexec/slapd and build/26/provision.so"
@@ -201,6 +208,7 @@ $(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(1)/store-with-lmdb.o $(
 endef
 $(eval $(call module,build))
 $(eval $(call module,build/failpoints))
+$(eval $(call module,build/asan))
 
 build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
 	@mkdir -p $(@D)
@@ -228,7 +236,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-slapd26 check-valgrind: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 check-openldap: all
@@ -256,17 +264,20 @@ build/node/stamp: $(wildcard tests/node/*)
 node-modules: build/node/stamp
 	@echo "made: build/node"
 
-# Real fuzzing needs clang's libFuzzer; replaying the corpora does not.
+# Real fuzzing needs clang's libFuzzer; replaying the corpora does not. What it finds on the way
+# stays in build/fuzz/corpus (docs/fuzzing.md).
 FUZZ_SECONDS ?= 60
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c FORCE
-	@mkdir -p $(@D)
-	@echo "  CLANG $@"
-	$(Q)$(CLANG) $(FLAGS) $(NAMES) -Wno-missing-prototypes -O1 -g -fsanitize=fuzzer,address,undefined \
-		$(INC_fuzz) -o $@ $< $(SRC_support) $(SRC_core) $(SRC_store) \
-		$(filter-out %/main.c,$(SRC_common) $(SRC_provd) $(SRC_provctl)) $(LIBS_tools)
+FUZZ_TARGETS ?= $(FUZZ)
+CLANG_FUZZ := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+$(eval $(call variant,build/fuzz,$(CLANG_FUZZ)))
+build/fuzz/%: CC := $(CLANG)
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,build/fuzz,$(SRC_support)) \
+		build/fuzz/libtools.a build/fuzz/libstore.a build/fuzz/libcore.a
+	@echo "  LINK $@"
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_tools)
 
-fuzz: $(FUZZ:%=build/fuzz/%)
-	@for f in $(FUZZ); do \
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+	@for f in $(FUZZ_TARGETS); do \
 		mkdir -p build/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 		echo "fuzz: $$f for $(FUZZ_SECONDS) s"; \
 		build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ \
@@ -341,4 +352,4 @@ clean-all:
 	@echo "removing build/"
 	@rm -rf build
 
--include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/26/*/*/*.d)
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/fuzz/*/*/*.d build/26/*/*/*.d)

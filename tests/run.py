@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak deb
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak asan deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -217,6 +217,18 @@ def step_soak(count):
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000"),
                                           "PROV_POWER_IMAGES": os.environ.get("PROV_POWER_IMAGES", "1000")})
+
+
+def step_asan(count):
+    """Random LDAP operations, and slapd and the module with sanitizers (make slapd-asan)."""
+    make("slapd-asan", count)
+    there = TOP / "build/openldap-asan/inst/libexec"
+    pytest("asan", count, None, ["-s"], {
+        "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"),
+        "PROVISION_SO": str(TOP / "build/asan/provision.so"),
+        # no leaks: see scripts/slapd-asan.sh
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:halt_on_error=0:quarantine_size_mb=64",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:suppressions={TOP}/tests/asan/ubsan.supp"})
 
 
 def step_deb(count):

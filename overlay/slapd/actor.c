@@ -21,6 +21,58 @@ void prov_stamp_uuid(char out[PROV_UUID_TEXT])
 	prov_uuid7((uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000, r, out);
 }
 
+/*
+ * Who the connection is bound as is freed and changed by a bind, which slapd runs beside
+ * operations that it took before: so it is read under the connection's mutex. One that slapd
+ * makes for itself is no other thread's, and has no mutex.
+ */
+static void look_at(Operation *op, bool lock)
+{
+	if (op->o_connid != (unsigned long)-1) {
+		if (lock)
+			ldap_pvt_thread_mutex_lock(&op->o_conn->c_mutex);
+		else
+			ldap_pvt_thread_mutex_unlock(&op->o_conn->c_mutex);
+	}
+}
+
+/* Under the mutex. Is it the request that the client sent, and no copy of it? */
+static bool is_request(Operation *op)
+{
+	Operation *o;
+
+	LDAP_STAILQ_FOREACH(o, &op->o_conn->c_ops, o_next)
+	{
+		if (o == op)
+			return true;
+	}
+	return false;
+}
+
+bool prov_actor_is_bound(Operation *op)
+{
+	look_at(op, true);
+	bool is = dn_match(&op->o_conn->c_ndn, &op->o_ndn);
+	look_at(op, false);
+	return is;
+}
+
+bool prov_actor_is_other(Operation *op)
+{
+	look_at(op, true);
+	/* a request was its client's, who may have become another meanwhile */
+	bool is =
+		!op->o_proxy_authz && !dn_match(&op->o_conn->c_ndn, &op->o_ndn) && !is_request(op);
+	look_at(op, false);
+	return is;
+}
+
+void prov_stamp_dispose(struct prov_stamp *s)
+{
+	ch_free(s->authc.bv_val);
+	BER_BVZERO(&s->authc);
+}
+
 void prov_stamp_now(struct prov_stamp *s, Operation *op)
 {
 	Connection *c = op->o_conn;
@@ -35,14 +87,18 @@ void prov_stamp_now(struct prov_stamp *s, Operation *op)
 	prov_time_generalized(s->secs, s->gtime);
 	s->actor.authz = prov_bv(op->o_dn);
 	if (c) {
+		look_at(op, true);
 		const char *mech = c->c_authmech.bv_val ? c->c_authmech.bv_val
 			: BER_BVISEMPTY(&c->c_ndn)      ? "none"
 							: "simple";
-		if (!BER_BVISEMPTY(&c->c_ndn) && !dn_match(&c->c_ndn, &op->o_ndn))
-			s->actor.authc = prov_bv(c->c_dn);
-		s->actor.from = prov_bv(c->c_peer_name);
+		if (!BER_BVISEMPTY(&c->c_ndn) && !dn_match(&c->c_ndn, &op->o_ndn) &&
+			(op->o_proxy_authz || !is_request(op)))
+			ber_dupbv(&s->authc, &c->c_dn);
 		snprintf(s->via, sizeof(s->via), "mech=%s tls=%s ssf=%u", mech,
 			c->c_is_tls ? "yes" : "no", (unsigned)op->o_ssf);
+		look_at(op, false);
+		s->actor.authc = prov_bv(s->authc);
+		s->actor.from = prov_bv(c->c_peer_name);
 		s->actor.via = prov_val_str(s->via);
 	}
 	s->reason = prov_bv(prov_control_reason(op));

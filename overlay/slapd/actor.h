@@ -17,7 +17,8 @@ struct prov_stamp {
 	unsigned usec;
 	char time[PROV_TIME_TEXT];  /* RFC 3339 */
 	char gtime[PROV_TIME_TEXT]; /* generalized */
-	struct prov_actor actor;    /* borrows from the connection and the buffer below */
+	struct prov_actor actor;    /* borrows from the operation and from below */
+	struct berval authc;
 	struct prov_val reason;
 	char via[128];
 };
@@ -25,6 +26,12 @@ struct prov_stamp {
 /* A fresh UUIDv7; falls back to slapd's own randomness. */
 void prov_stamp_uuid(char out[PROV_UUID_TEXT]);
 void prov_stamp_now(struct prov_stamp *s, Operation *op);
+void prov_stamp_dispose(struct prov_stamp *s); /* one of zeroes, too */
+
+/* Is it done as whom the connection is bound as now? op->o_conn is there. */
+bool prov_actor_is_bound(Operation *op);
+/* Is it done, by an overlay above, as somebody else, with no control that says so? */
+bool prov_actor_is_other(Operation *op);
 
 /* Append provChange... (and provCreate... for an add) to the list. before: the entry
  * as it was, NULL for an add. LDAP result code. */

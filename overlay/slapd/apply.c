@@ -33,6 +33,12 @@ static bool same_accounts(const struct prov_instance *a, const struct prov_insta
 	return true;
 }
 
+/* bvmatch() compares nothing with nothing by memcmp(), which takes no null pointer. */
+static bool same_dn(const struct berval *a, const struct berval *b)
+{
+	return a->bv_len == b->bv_len && (!a->bv_len || bvmatch(a, b));
+}
+
 /* What the run time must hear of. */
 enum { TELL_MEMBEROF = 1, TELL_ACCOUNTS = 2, TELL_POLICY = 4, TELL_STATE = 8 };
 
@@ -45,7 +51,7 @@ static unsigned changed(const struct prov_instance *a, const struct prov_instanc
 		tell |= TELL_MEMBEROF;
 	if (!same_accounts(a, b))
 		tell |= TELL_ACCOUNTS;
-	if (!bvmatch(&a->policy_ndn, &b->policy_ndn))
+	if (!same_dn(&a->policy_ndn, &b->policy_ndn))
 		tell |= TELL_POLICY;
 	if (key_touched || !same_text(a->state_dir, b->state_dir) ||
 		!same_text(a->key_file, b->key_file) ||

@@ -165,7 +165,9 @@ static int tell_moved(struct prov_write *w, struct berval dn, struct berval ndn)
 	c.txn = w->txn;
 	c.service_ctx.txn = w->txn;
 	c.policy = w->policy;
+	prov_stamp_dispose(&c.stamp);
 	c.stamp = w->stamp; /* one change; what it points to is w's, which outlives c */
+	BER_BVZERO(&c.stamp.authc);
 	c.dn = dn;
 	c.new_dn = moved(w, dn, w->before->e_name, w->new_dn);
 	int rc = prov_lookup_entry(w->pi, w->op, &new_ndn, &c.after);

@@ -2,6 +2,7 @@
  * op.c - the hooks: which operation goes which way. Decides, never does.
  */
 #include "account.h"
+#include "actor.h"
 #include "control.h"
 #include "convert.h"
 #include "flow.h"
@@ -100,8 +101,7 @@ static bool on_account(struct prov_instance *pi, Operation *op)
 /* Done by an overlay above: as somebody else than the connection, with no control that says so. */
 static bool is_internal(Operation *op)
 {
-	return op->orm_no_opattrs ||
-		(op->o_conn && !op->o_proxy_authz && !dn_match(&op->o_ndn, &op->o_conn->c_ndn));
+	return op->orm_no_opattrs || (op->o_conn && prov_actor_is_other(op));
 }
 
 /* What an overlay above notes for itself (ppolicy at a failed bind, say): no change of the account. */

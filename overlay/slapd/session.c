@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "account.h"
+#include "actor.h"
 #include "convert.h"
 #include "logtext.h"
 #include "schema.h"
@@ -93,7 +94,7 @@ int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
 	Debug(LDAP_DEBUG_ANY,
 		"%s provision: refused dn=\"%s\" reason=\"the account is not active\"\n",
 		op->o_log_prefix, PROV_LOG_TEXT(op->o_ndn));
-	if (dn_match(&op->o_conn->c_ndn, &op->o_ndn)) {
+	if (prov_actor_is_bound(op)) {
 		rs->sr_err = LDAP_STRONG_AUTH_REQUIRED;
 		rs->sr_text = "the account is not active";
 		send_ldap_disconnect(op, rs);

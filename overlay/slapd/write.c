@@ -51,6 +51,7 @@ void prov_write_close(struct prov_write *w)
 		entry_free(w->before);
 	if (w->after)
 		entry_free(w->after);
+	prov_stamp_dispose(&w->stamp);
 	prov_arena_dispose(&w->arena);
 }
 

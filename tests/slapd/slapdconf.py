@@ -55,6 +55,7 @@ STOCK = {
     "memberof": ("olcMemberOf", [
         ("memberof-refint", "olcMemberOfRefint", "TRUE"),
         ("memberof-dn", "olcMemberOfDN", None)]),
+    "sssvlv": ("olcSssVlvConfig", []),
     "dynlist": ("olcDynListConfig", [
         ("dynlist-attrset", "olcDynListAttrSet", "groupOfURLs memberURL member")]),
 }

@@ -1,0 +1,102 @@
+"""Sends a Source's requests to a server: several at a time, cut short, and without waiting for all answers.
+
+A Sender is one thread with one connection, made again whenever the server has ended it. It counts
+what it has sent and what was answered. What a server that has died was sent last is in `recent`.
+"""
+
+import socket
+import threading
+import time
+from collections import Counter, deque
+
+from generate import Source
+from slapdconf import ROOTDN, ROOTPW
+from wire import MORE, Answers, bind, message
+
+
+class Sender(threading.Thread):
+    def __init__(self, path, seed, operations, **source):
+        super().__init__(daemon=True)
+        self.path, self.left = path, operations
+        self.source = Source(seed, **source)
+        self.sent, self.results = Counter(), Counter()  # by kind; by (kind, result code)
+        self.recent = deque(maxlen=60)
+        self.slowest, self.unanswered, self.error = 0.0, 0, None
+        self.stop = False
+        self.socket = None
+
+    def run(self):
+        try:
+            while self.left > 0 and not self.stop:
+                self.batch()
+        except OSError as error:
+            self.error = error  # the server is gone, or is not let go of
+        finally:
+            self.hang_up()
+
+    def hang_up(self):
+        if self.socket:
+            self.socket.close()
+        self.socket = None
+
+    def connect(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(self.path)
+        self.answers = Answers()
+        self.patience = 5  # s, until something is sent after which not every answer is due
+        if self.source.chance(0.7):  # else it stays without a name until it binds
+            self.socket.sendall(message(0x7ffffffe, bind(ROOTDN, ROOTPW)))
+            self.receive({0x7ffffffe: "bind"}, 60)
+
+    def batch(self):
+        """1 to 8 requests in one go, the last one perhaps in part."""
+        if not self.socket:
+            self.connect()
+        due, data = {}, b""
+        for _ in range(self.source.pick((1, 1, 1, 2, 3, 8))):
+            kind, request, answered = self.source.request()
+            self.recent.append(request)
+            self.sent[kind] += 1
+            self.left -= 1
+            # a bind ends what its connection still waits for
+            if not answered or kind == "bind" and data:
+                self.patience = 0.1
+            data += request
+            if answered:
+                due[self.source.number] = kind
+        wild = self.patience < 1
+        try:
+            if self.source.chance(0.01):
+                self.socket.sendall(data[:self.source.rng.randrange(len(data))])
+                return self.hang_up()
+            self.socket.sendall(data)
+            if self.source.chance(0.02):
+                return self.hang_up()
+            if not self.receive(due, self.patience) and not wild:
+                self.unanswered += 1
+            if wild and self.source.chance(0.4):
+                self.hang_up()
+        except (BrokenPipeError, ConnectionResetError):
+            self.hang_up()
+
+    def receive(self, due, patience):
+        """False: not all came in time, or the server has ended the connection."""
+        began = time.monotonic()
+        while due:
+            self.socket.settimeout(patience)
+            try:
+                data = self.socket.recv(65536)
+            except TimeoutError:
+                if due.get(0x7ffffffe):  # not even the first request of a new connection
+                    raise
+                self.hang_up()  # part of a request may still be waited for
+                return False
+            if not data:
+                self.hang_up()
+                return False
+            for number, tag, code in self.answers.feed(data):
+                if tag not in MORE and number in due:
+                    self.results[due.pop(number), code] += 1
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        return True
