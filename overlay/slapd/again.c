@@ -129,11 +129,16 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	struct prov_instance *pi = a->job->pi;
 	struct batch b = { .a = a, .arena = PROV_ARENA_INIT };
 	struct prov_error err = { 0, "" };
+	struct prov_logturn log;
 	struct prov_txn txn;
 	int written = 0, rc = 0;
 
-	if (prov_txn_begin(&txn, pi, a->job->op, &err))
+	/* As a client's write does: who comes to accesslog first commits first. */
+	prov_logturn_take(&log, pi, a->job->op, dn[0]);
+	if (prov_txn_begin(&txn, pi, a->job->op, &err)) {
+		prov_logturn_give(&log);
 		return -1;
+	}
 	const int64_t began = prov_monotonic_ns();
 	const size_t number = prov_txn_number(&txn);
 	for (size_t i = 0; i < n && rc > -2; i++) {
@@ -159,6 +164,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	if (err.text[0])
 		Debug(LDAP_DEBUG_ANY, "provision: %s: %s\n", a->what, err.text);
 	prov_txn_done(&txn);
+	prov_logturn_give(&log);
 	prov_arena_dispose(&b.arena);
 	prov_background_give_way(a->job, number, began);
 	return rc == -2 ? -2 : rc == -3 ? -1 : 0;

@@ -205,6 +205,37 @@ static int move_groups_below(struct prov_write *w, const struct below *b)
 	return rc;
 }
 
+/*
+ * What changes with the name replaces whole attributes: a delta consumer gives the values of a
+ * rename no normalized form, and ends in an assertion (attr.c) when one is added to others.
+ */
+static int account_mods(struct prov_write *w)
+{
+	Modifications *mods = NULL;
+	Entry *e = entry_dup(w->after);
+	int rc = prov_write_account_mods(w, &mods);
+
+	if (rc == LDAP_SUCCESS)
+		rc = prov_mods_apply(w->op, e, mods);
+	for (Modifications *m = mods; m && rc == LDAP_SUCCESS; m = m->sml_next) {
+		bool again = false;
+		for (Modifications *o = mods; o != m; o = o->sml_next)
+			again |= o->sml_desc == m->sml_desc;
+		Attribute *a = attr_find(e->e_attrs, m->sml_desc);
+		if (again)
+			continue;
+		struct prov_val *v = prov_arena_array(&w->arena, a ? a->a_numvals : 1, sizeof(*v));
+		for (unsigned i = 0; v && a && i < a->a_numvals; i++)
+			v[i] = prov_bv(a->a_vals[i]);
+		rc = v ? prov_mods_append(w->op, &w->op->orr_modlist, LDAP_MOD_REPLACE, m->sml_desc,
+				 v, a ? a->a_numvals : 0, &w->err)
+		       : LDAP_OTHER;
+	}
+	slap_mods_free(mods, 1);
+	entry_free(e);
+	return rc;
+}
+
 /* The account as it will be, and what the policy makes of it. */
 static int decide_rename(struct prov_write *w)
 {
@@ -222,7 +253,7 @@ static int decide_rename(struct prov_write *w)
 	if (rc == LDAP_SUCCESS)
 		rc = prov_write_note_state(w);
 	if (rc == LDAP_SUCCESS)
-		rc = prov_write_account_mods(w, &w->op->orr_modlist);
+		rc = account_mods(w);
 	return rc;
 }
 

@@ -28,6 +28,7 @@ static char publish_key; /* its address marks operations that are only shown */
 
 struct publish_mark {
 	OpExtra oe; /* first */
+	struct prov_txn *txn;
 	struct berval
 		ndn; /* of the write that is shown: what other overlays write meanwhile is not */
 };
@@ -44,7 +45,7 @@ bool prov_txn_joined(Operation *op)
 	return false;
 }
 
-bool prov_txn_publishing(Operation *op)
+static struct publish_mark *mark_of(Operation *op)
 {
 	OpExtra *oex;
 
@@ -52,9 +53,14 @@ bool prov_txn_publishing(Operation *op)
 	{
 		if (oex->oe_key == &publish_key &&
 			dn_match(&((struct publish_mark *)oex)->ndn, &op->o_req_ndn))
-			return true;
+			return (struct publish_mark *)oex;
 	}
-	return false;
+	return NULL;
+}
+
+bool prov_txn_publishing(Operation *op)
+{
+	return mark_of(op);
 }
 
 bool prov_txn_within_publishing(Operation *op)
@@ -356,11 +362,17 @@ static void turn_end(struct prov_txn *t)
 
 int prov_txn_commit(struct prov_txn *t, struct prov_error *err)
 {
-	turn_take(t); /* while the writer lock is held */
-	int rc = mdb_txn_commit(take_txn(t));
+	MDB_txn *txn = take_txn(t);
 
-	if (rc == 0)
+	turn_take(t); /* while the writer lock is held */
+	t->id = mdb_txn_id(txn);
+	int rc = mdb_txn_commit(txn);
+
+	if (rc == 0) {
+		if (t->steps)
+			prov_logturn_take(&t->log, t->pi, t->op, t->steps->ndn);
 		return 0;
+	}
 	mdb_ad_unwind(mdb_of(t), t->saved_ads);
 	return prov_error_set(err, rc == MDB_MAP_FULL || rc == ENOSPC ? PROV_EFULL : PROV_EIO,
 		"the database could not commit: %s", mdb_strerror(rc));
@@ -415,10 +427,18 @@ void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
 	rs->sr_ref = NULL;
 }
 
+static bool others_since(struct prov_txn *t)
+{
+	MDB_envinfo info;
+
+	return mdb_env_info(mdb_of(t)->mi_dbenv, &info) || info.me_last_txnid != t->id;
+}
+
 /*
- * The log of accesslog must grow in the order of CSNs, or a delta consumer passes
- * entries over as too old; and this write is logged later than it was committed. So it
- * is shown with a CSN of now, taken under accesslog's lock. Until here the CSN of the
+ * The log of accesslog must grow in the order of CSNs, or a delta consumer passes entries over
+ * as too old; and contextCSN must reach what has been answered. While the log's turn is held
+ * (logturn.h), or when nobody has committed since, the CSN of the commit is in order. Else this
+ * write is shown with a CSN of now, taken under accesslog's lock. Until here the CSN of the
  * commit was queued, so that syncprov's cookie stayed behind it.
  */
 void prov_txn_show(Operation *op, SlapReply *rs)
@@ -426,8 +446,12 @@ void prov_txn_show(Operation *op, SlapReply *rs)
 	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
 	struct berval csn = { sizeof(buf), buf };
 
-	slap_get_csn(op, &csn, 1);
-	slap_graduate_commit_csn(op); /* the first of the two: that of the commit */
+	struct prov_txn *t = mark_of(op)->txn;
+
+	if (!t->log.held && others_since(t)) {
+		slap_get_csn(op, &csn, 1);
+		slap_graduate_commit_csn(op); /* the first of the two: that of the commit */
+	}
 	rs->sr_err = LDAP_SUCCESS;
 	send_ldap_result(op, rs);
 }
@@ -438,7 +462,9 @@ void prov_txn_publish(struct prov_txn *t)
 		turn_wait(t);
 	while (t->steps) {
 		struct prov_substep *s = t->steps;
-		struct publish_mark mark = { .oe = { .oe_key = &publish_key }, .ndn = s->ndn };
+		struct publish_mark mark = { .oe = { .oe_key = &publish_key },
+			.txn = t,
+			.ndn = s->ndn };
 		SlapReply rs = { REP_RESULT };
 		Operation *op = &s->op;
 
@@ -467,6 +493,7 @@ void prov_txn_publish(struct prov_txn *t)
 	}
 	t->tail = &t->steps;
 	turn_end(t);
+	prov_logturn_give(&t->log);
 }
 
 int prov_op_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
@@ -487,6 +514,7 @@ void prov_txn_done(struct prov_txn *t)
 {
 	prov_txn_abort(t);
 	turn_end(t); /* a commit that failed */
+	prov_logturn_give(&t->log);
 	slap_graduate_commit_csn(t->op);
 	ch_free(t->matched);
 	if (t->ref)

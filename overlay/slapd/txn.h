@@ -15,6 +15,7 @@
 #include "instance.h"
 
 #include "error.h"
+#include "logturn.h"
 
 struct prov_substep; /* one internal write in the transaction */
 
@@ -25,8 +26,10 @@ struct prov_txn {
 	BackendInfo *backend;    /* back-mdb itself */
 	OpExtra *moi;            /* NULL when no transaction is open */
 	int saved_ads;
+	size_t id; /* of the transaction, when it was committed */
 	struct prov_substep *steps, **tail;
-	uint64_t turn; /* 0: none */
+	uint64_t turn;           /* 0: none */
+	struct prov_logturn log; /* from the commit until all is shown */
 	/* what the backend answered to the client's own operation */
 	bool answered;
 	int err;

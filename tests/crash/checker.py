@@ -19,10 +19,12 @@ def norm(dn):
 class Seen:
     """What the server has now."""
 
-    def __init__(self, s):
+    def __init__(self, s, departments=DEPARTMENTS):
+        self.departments = departments
         self.people = {e.one("entryUUID"): e for e in s.admin.search(PEOPLE, "(objectClass=inetOrgPerson)")}
         self.groups = {norm(e.dn): e for e in s.admin.search(GROUPS, "(objectClass=groupOfNames)")}
-        self.lab = next(t for t in s.admin.get(s.role_dn("lab"))["provTemplate"] if t.startswith("add description"))
+        self.texts = {d: next(t.split(": ", 1)[1] for t in s.admin.get(s.role_dn(d))["provTemplate"]
+                              if t.startswith("add description")) for d, groups in departments.items() if groups}
         state = s.state_now()
         self.rows = state.chain()
         self.records, self.events = state.records, state.events
@@ -41,18 +43,18 @@ def check_accounts(seen):
         assert {norm(d) for d in e["memberOf"]} == here, f"{e.dn}: memberOf {e['memberOf']} but groups {here}"
         active = e.one("provState") == "active"
         dept = e.one("departmentNumber")
-        role = dept if active and DEPARTMENTS[dept] else None
+        role = dept if active and seen.departments[dept] else None
         assert [d.split(",")[0] for d in e["provEffectiveRole"]] == ([f"cn={role}"] if role else []), \
             f"{e.dn}: {dept} {e['provState']} has roles {e['provEffectiveRole']}"
         grants = [g.split("$") for g in e["provGrant"]]
         exceptions = {x.split("$")[6] for x in e["provException"]}
         granted = {norm(g[6]) for g in grants if g[0] == "group"}
-        wanted = {norm(f"cn={g},{GROUPS}") for g in DEPARTMENTS[role] if f"cn={g},{GROUPS}" not in exceptions} if role else set()
+        wanted = {norm(f"cn={g},{GROUPS}") for g in seen.departments[role] if f"cn={g},{GROUPS}" not in exceptions} if role else set()
         assert granted == wanted, f"{e.dn}: granted {granted}, wanted {wanted}, exceptions {exceptions}"
         assert [g[6] for g in grants if g[0] == "add"] == [f"description: {d}" for d in e["description"]], e.dn
         assert granted <= here, f"{e.dn}: granted {granted} but in {here}"
         assert {g[6] for g in grants if g[0] == "entitlement"} == ({f"{role}:use"} if role else set()), e.dn
-        text = {"sales": "works in sales", "it": "works in it", "lab": seen.lab.split(": ", 1)[1]}.get(role)
+        text = seen.texts.get(role)
         assert e["description"] == ([text] if text else []), f"{e.dn}: {role} has {e['description']}, wanted {text}"
         if not active:
             assert not here, f"the leaver {e.dn} is in {here}"

@@ -7,6 +7,7 @@ it is known which writes must be there, and which one per writer may or may not 
 
 import random
 import threading
+import time
 
 import ldap
 
@@ -18,17 +19,20 @@ GROUP_NAMES = ("sales", "it", "lab", "staff", "git", "tennis")
 MAIL = "default mail: {givenName|ascii|lower}.{sn|ascii|lower}{unique}@example.com"
 
 
-def prepare(s):
-    for g in GROUP_NAMES:
+def prepare(s, departments=DEPARTMENTS, groups=GROUP_NAMES, **pool):
+    for g in groups:
         s.group(g)
-    s.pool("uid", 1)
-    for d, groups in DEPARTMENTS.items():
+    s.pool("uid", 1, **pool)
+    for d, groups in departments.items():
         if groups:
             s.role(d, provAssignFilter=f"(departmentNumber={d})", provGroup=list(groups), provEntitlement=f"{d}:use",
                    provTemplate=[MAIL, f"add description: works in {d}", "default employeeNumber: {next:uid}"])
 
 
 class Writer(threading.Thread):
+    departments, groups, lab, surname = DEPARTMENTS, GROUP_NAMES, "lab", "Same"
+    pause = 0
+
     def __init__(self, s, name, seed, again=()):
         super().__init__(name=name)
         self.s, self.rng = s, random.Random(seed)
@@ -36,12 +40,14 @@ class Writer(threading.Thread):
         self.accounts = dict(again)  # name: "active", "terminated"
         self.n = 0
         self.answered, self.open = [], None  # tokens
-        self.error = None
+        self.error, self.stopping = None, False
 
     def run(self):
         try:
-            while True:
+            while not self.stopping:
                 self.step()
+                if self.pause:
+                    time.sleep(self.pause)
         except (ldap.SERVER_DOWN, ldap.UNAVAILABLE, ldap.CONNECT_ERROR):
             pass
         except ldap.LDAPError as error:
@@ -71,7 +77,7 @@ class Writer(threading.Thread):
                 self.send(self.client.modify, dn, replace={"provState": "active"})
                 self.accounts[name] = "active"
         elif kind < 0.65:
-            self.send(self.client.modify, dn, replace={"departmentNumber": self.rng.choice(list(DEPARTMENTS))})
+            self.send(self.client.modify, dn, replace={"departmentNumber": self.rng.choice(list(self.departments))})
         elif kind < 0.75:
             self.send(self.client.modify, dn, replace={"provState": "terminated"})
             self.accounts[name] = "terminated"
@@ -89,12 +95,12 @@ class Writer(threading.Thread):
         name = f"{self.name}n{self.n}"
         self.accounts[name] = "active"
         self.send(self.client.add, f"uid={name},{PEOPLE}", {
-            "objectClass": ["inetOrgPerson", "provAccount"], "uid": name, "cn": name, "sn": "Same", "givenName": "Name",
-            "departmentNumber": self.rng.choice(list(DEPARTMENTS)), "provState": "active"})
+            "objectClass": ["inetOrgPerson", "provAccount"], "uid": name, "cn": name, "sn": self.surname, "givenName": "Name",
+            "departmentNumber": self.rng.choice(list(self.departments)), "provState": "active"})
 
     def by_hand(self, dn):
         """A membership that somebody sets or takes away himself."""
-        group = f"cn={self.rng.choice(GROUP_NAMES)},{GROUPS}"
+        group = f"cn={self.rng.choice(self.groups)},{GROUPS}"
         try:
             if self.rng.random() < 0.5:
                 self.send(self.client.modify, group, add={"member": dn})
@@ -108,8 +114,8 @@ class RoleEditor(Writer):
     """Changes a role again and again, so that accounts follow while the server dies."""
 
     def step(self):
-        self.send(self.client.modify, f"cn=lab,{ROLES}", replace={"provTemplate": [
-            MAIL, f"add description: works in lab {self.n}", "default employeeNumber: {next:uid}"]})
+        self.send(self.client.modify, f"cn={self.lab},{ROLES}", replace={"provTemplate": [
+            MAIL, f"add description: works in {self.lab} {self.n}", "default employeeNumber: {next:uid}"]})
         threading.Event().wait(0.15)
 
 

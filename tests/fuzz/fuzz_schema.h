@@ -12,12 +12,12 @@
 #include "error.h"
 
 static const struct prov_type fuzz_types[] = {
-	{ "name", NULL, false, false, false, false, PROV_ORDER_NONE },
-	{ "cn", &fuzz_types[0], false, false, false, false, PROV_ORDER_NONE },
-	{ "uid", NULL, false, false, false, false, PROV_ORDER_OCTETS },
-	{ "uidNumber", NULL, true, false, false, false, PROV_ORDER_INTEGER },
-	{ "manager", NULL, false, true, false, false, PROV_ORDER_NONE },
-	{ "title", NULL, false, false, false, false, PROV_ORDER_OCTETS },
+	{ .name = "name" },
+	{ .name = "cn", .sup = &fuzz_types[0] },
+	{ .name = "uid", .order = PROV_ORDER_OCTETS },
+	{ .name = "uidNumber", .single = true, .order = PROV_ORDER_INTEGER },
+	{ .name = "manager", .dn = true },
+	{ .name = "title", .order = PROV_ORDER_OCTETS },
 };
 
 static const struct prov_type *fuzz_type(void *ctx, const char *name, size_t len)

@@ -178,7 +178,7 @@ class Config:
                   f'access to * by dn.exact="{ROOTDN}" manage by * none']
         if self.has_log():
             lines += ["", "database mdb"] + [f"{k} {v}" for k, _, v in self.log_lines()]
-            lines += ["overlay syncprov"] if "syncprov" in dict(self.stock()) else []
+            lines += ["overlay syncprov", "syncprov-nopresent TRUE", "syncprov-reloadhint TRUE"] if "syncprov" in dict(self.stock()) else []
         lines += ["", "database mdb"] + [f"{k} {v}" for k, _, v in self.database_lines()]
         if self.module:
             lines += ["", "overlay provision"]
@@ -225,7 +225,7 @@ class Config:
         if self.has_log():
             out.append(mdb(self.log_lines()))
             if "syncprov" in dict(self.stock()):
-                out.append(overlay(0, "syncprov", "olcSyncProvConfig", []))
+                out.append(overlay(0, "syncprov", "olcSyncProvConfig", [("olcSpNoPresent", "TRUE"), ("olcSpReloadHint", "TRUE")]))
             n += 1
         out.append(mdb(self.database_lines()))
         i = 0

@@ -1,12 +1,17 @@
 """A real consumer: it never applies policy again, and it blocks and cuts leavers all the same."""
 
+import itertools
+import re
 import threading
 
 import ldap
 import pytest
 
-from directory import ARCHIVE, PEOPLE, POOLS
+from directory import ARCHIVE, NOBODY, PEOPLE, POOLS
 from harness import Slapd, stays, wait_until
+from slapdconf import LOG_SUFFIX
+
+DELTA = f' logbase="{LOG_SUFFIX}" logfilter="(&(objectClass=auditWriteObject)(reqResult=0))" syncdata=accesslog'
 
 
 def provider_options(**kw):
@@ -16,8 +21,7 @@ def provider_options(**kw):
 def consumer_of(p, delta=False, **kw):
     line = (f'rid=001 provider={p.uri} binddn="{p.rootdn}" bindmethod=simple credentials={p.rootpw} '
             f'searchbase="{p.suffix}" type=refreshAndPersist retry="1 +" schemachecking=off')
-    if delta:
-        line += f' logbase="{p.log_suffix}" logfilter="(&(objectClass=auditWriteObject)(reqResult=0))" syncdata=accesslog'
+    line += DELTA if delta else ""
     c = Slapd(base=False, server_id=None, database=[
         ("syncrepl", "olcSyncrepl", line), ("updateref", "olcUpdateRef", p.uri)], **kw)
     c.expect_log("syncrepl|do_sync|dn_callback|be_modify|is not in the list|consumer state|refreshDelete|null_callback|"
@@ -177,6 +181,25 @@ def test_a_delta_consumer_follows_exactly(make_slapd):
         c.close()
 
 
+def test_a_rename_that_changes_one_of_several_values_does_not_end_a_delta_consumer(make_slapd):
+    """slapd gives the values in a logged rename no normalized form, and asserts that values agree in that."""
+    p = make_slapd(overlays=["accesslog", "syncprov"], server_id=1)
+    p.group("sales")
+    p.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales", provTemplate="add description: is {uid}")
+    p.account("ada", departmentNumber="sales", description="by hand")
+    with consumer_of(p, delta=True) as c:
+        wait_until(lambda: same(p, c), 20, "the consumer has everything")
+        c.restart()  # with a cookie it begins with the log
+        p.account("eve", departmentNumber="sales", description="by hand")
+        wait_until(lambda: same(p, c), 20, "the consumer is the same")
+        mark = c.mark()
+        p.admin.rename(p.person_dn("ada"), "uid=adele")
+        wait_until(lambda: not c.running or same(p, c), 10, "the consumer is the same")
+        assert c.running, c.log()[-500:]
+        assert sorted(c.person("adele")["description"]) == ["by hand", "is adele"]
+        assert "REFRESH" not in c.log_since(mark), "it had to begin anew"
+
+
 def test_a_consumer_keeps_up_with_concurrent_writers(pair):
     p, c = pair
     clients = [p.client(p.rootdn, p.rootpw) for _ in range(6)]
@@ -196,19 +219,27 @@ def test_a_consumer_keeps_up_with_concurrent_writers(pair):
     assert c.trail() == []
 
 
-def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
-    """Multi-provider: policy and events where the client wrote, nowhere else."""
-    a = make_slapd(start=False, server_id=1, overlays=["syncprov"])
-    b = make_slapd(start=False, server_id=2, overlays=["syncprov"], base=False)
+def two_providers(make_slapd, delta=False, **kw):
+    """a with the tree, b that gets it from there."""
+    overlays = ["accesslog", "syncprov"] if delta else ["syncprov"]
+    a = make_slapd(start=False, server_id=1, overlays=overlays, **kw)
+    b = make_slapd(start=False, server_id=2, overlays=overlays, base=False, debug="sync", **kw)
     for me, other, rid in ((a, b, "001"), (b, a, "002")):
         me.config.database += [
             ("syncrepl", "olcSyncrepl",
              f'rid={rid} provider={other.uri} binddn="{me.rootdn}" bindmethod=simple credentials={me.rootpw} '
-             f'searchbase="{me.suffix}" type=refreshAndPersist retry="1 +"'),
+             f'searchbase="{me.suffix}" type=refreshAndPersist retry="1 +"' + (DELTA if delta else "")),
             ("multiprovider", "olcMultiProvider", "on")]
         me.configure()
-        me.expect_log("syncrepl|do_sync|rid=|dn_callback|be_modify|null_callback|slap_client_connect|consumer state")
+        me.expect_log("syncrepl|do_sync|rid=|dn_callback|be_modify|null_callback|slap_client_connect|consumer state|slap_|"
+                      "conn=|is not in the list|syncprov_|accesslog_|log purge|UNKNOWN|findbase failed")
     a.start()
+    return a, b
+
+
+def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
+    """Multi-provider: policy and events where the client wrote, nowhere else."""
+    a, b = two_providers(make_slapd)
     a.group("sales")
     a.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
     b.start()
@@ -224,6 +255,53 @@ def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
     wait_until(conn.closed, 5, "cut at the other provider")
     wait_until(lambda: same(a, b) and a.members("sales") == ["bob"], 10)
     assert not [r for r in a.trail() if r.get("state", {}).get("after") == "terminated"]
+
+
+def test_a_delta_provider_misses_no_change_that_was_shown_late(make_slapd):
+    """Among several providers, one drops a logged change whose CSN is older than another that it has seen.
+
+    memberOf of one entry changes with each new group; the client's next write comes at once."""
+    a, b = two_providers(make_slapd, delta=True)
+    b.start()
+    wait_until(lambda: b.admin.get(b.suffix) is not None and same(a, b), 20, "b has everything")
+    b.account("first")  # a provider takes its place with its first write
+    numbers = itertools.count()
+
+    def by_the_log():
+        n = next(numbers)
+        a.account(f"n{n}")
+        if n % 10 == 0:
+            b.restart()  # when it was being filled: with a cookie it begins with the log
+        return "syncrepl_message_to_op" in b.log()
+
+    wait_until(by_the_log, 20, "b takes what the log says", every=0.1)
+    mark = b.mark()
+    clients = [a.client(a.rootdn, a.rootpw) for _ in range(3)]
+
+    def work(k):
+        for i in range(20):
+            clients[k].add(a.group_dn(f"g{k}x{i}"), {"objectClass": ["groupOfNames"], "cn": f"g{k}x{i}", "member": NOBODY})
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert len(a.admin.get(NOBODY)["memberOf"]) == 60
+    wait_until(lambda: same(a, b), 10, "b is the same")
+    assert not re.search("REFRESH|CSN too old, ignoring", b.log_since(mark)), "it had to begin anew"
+
+
+def test_the_context_is_the_csn_of_the_last_change(make_slapd):
+    """The groups' changes are shown after the answer, with the CSN of their commit when nobody wrote since."""
+    p = make_slapd(overlays=["syncprov"], server_id=1)
+    p.group("sales")
+    p.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
+    with consumer_of(p) as c:
+        p.account("bob", departmentNumber="sales")
+        wait_until(lambda: same(p, c), 10, "the consumer is the same")
+        newest = max(v for e in p.admin.search(p.suffix) for v in e["entryCSN"])
+        wait_until(lambda: p.admin.get(p.suffix)["contextCSN"] == [newest], 5, "contextCSN is the newest entry's")
 
 
 def test_two_providers_never_hand_out_the_same_number(make_slapd):
