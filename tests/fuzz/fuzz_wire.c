@@ -65,7 +65,7 @@ static void as_requests(const char *data, size_t size)
 	size_t sent = 0;
 	ssize_t got = -1;
 
-	strcpy(addr.sun_path, name);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", name);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		abort();
 	for (int idle = 0; got && idle < 8; idle++) {

@@ -152,6 +152,7 @@ static void broken_files_are_refused(void **state)
 		{ "ldif", "dn: o=a\n" },
 		{ "ldif", "dn: o=a\nk:: %\n" },
 		{ "ldif", "dn: o=a\nk:< file:///etc/hostname\n" },
+		{ "ldif", "dn: o=a\nk: 1\n\ninclude: file:///etc/hostname\n" },
 		{ "ldif", "dn: o=a\nchangetype: delete\n" },
 		{ "ldif", "dn: o=a\nk\n" },
 		{ "passwd", "" },

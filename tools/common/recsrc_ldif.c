@@ -1,7 +1,8 @@
 /*
  * recsrc_ldif.c - content records of an LDIF file (RFC 2849). See recsrc.h.
  *
- * Values that are URLs ("attr:< file:...") are refused: a feed may not name files here.
+ * Values that are URLs ("attr:< file:...") and "include:" are refused: a feed may not name files
+ * here. The library would follow the latter, so the file is looked through for it first.
  */
 #include <errno.h>
 #include <ldap.h>
@@ -71,6 +72,25 @@ static int take_record(struct prov_recsrc_reading *r, char *text, unsigned long 
 	return rc || !dn ? rc : prov_recsrc_emit(r, line, dn);
 }
 
+static int refuse_include(struct prov_recsrc_reading *r, FILE *in)
+{
+	unsigned long line = 0;
+	char *text = NULL;
+	size_t room = 0;
+	int rc = 0;
+	while (!rc && getline(&text, &room, in) > 0) {
+		line++;
+		if (!strncasecmp(text, "include:", 8))
+			rc = prov_error_set(r->err, PROV_EREFUSED,
+				"%s: line %lu: include: is not followed", r->src->place, line);
+	}
+	free(text);
+	if (!rc && (ferror(in) || fseek(in, 0, SEEK_SET)))
+		rc = prov_error_set(r->err, PROV_EIO, "%s: %s (it must be a file)", r->src->place,
+			strerror(errno));
+	return rc;
+}
+
 int prov_recsrc_ldif(struct prov_recsrc_reading *r)
 {
 	LDIFFP *in = ldif_open(r->src->place, "r");
@@ -79,6 +99,7 @@ int prov_recsrc_ldif(struct prov_recsrc_reading *r)
 	int room = 0, got = 0, rc = 0;
 	if (!in)
 		return prov_error_set(r->err, PROV_EIO, "%s: %s", r->src->place, strerror(errno));
+	rc = refuse_include(r, in->fp);
 	while (!rc && (got = ldif_read_record(in, &line, &text, &room)) > 0)
 		rc = take_record(r, text, line);
 	if (!rc && (got < 0 || ferror(in->fp)))
