@@ -27,6 +27,8 @@ struct prov_capture {
 	_Atomic uint64_t last, relayed;
 	char instance[PROV_UUID_TEXT];
 	struct prov_lineage lineage; /* does not change while it is open */
+	char lineage_stored[PROV_LINEAGE_BYTES];
+	size_t lineage_len;
 };
 
 static int mdb_err(struct prov_error *err, int rc, const char *doing)
@@ -75,7 +77,6 @@ static int open_instance(struct prov_capture *c, MDB_txn *txn)
 static int open_lineage(struct prov_capture *c, MDB_txn *txn, uint64_t last)
 {
 	static char name[] = "lineage";
-	char bytes[PROV_LINEAGE_BYTES];
 	unsigned char id[PROV_LINEAGE_ID];
 	MDB_val k = { sizeof(name) - 1, name }, v = { 0, NULL };
 	int rc = mdb_get(txn, c->named, &k, &v);
@@ -88,8 +89,20 @@ static int open_lineage(struct prov_capture *c, MDB_txn *txn, uint64_t last)
 	if (prov_random(id, sizeof(id)))
 		return EIO;
 	prov_lineage_begin(&c->lineage, last + 1, id);
-	v = (MDB_val){ prov_lineage_encode(&c->lineage, bytes), bytes };
+	c->lineage_len = prov_lineage_encode(&c->lineage, c->lineage_stored);
+	v = (MDB_val){ c->lineage_len, c->lineage_stored };
 	return mdb_put(txn, c->named, &k, &v, 0);
+}
+
+/* Has another instance opened the database since? An overlay that was deleted in cn=config is
+ * closed later than one that is added then is opened; the rows are that one's. */
+static bool superseded(const struct prov_capture *c, MDB_txn *txn)
+{
+	static char name[] = "lineage";
+	MDB_val k = { sizeof(name) - 1, name }, v;
+
+	return mdb_get(txn, c->named, &k, &v) || v.mv_size != c->lineage_len ||
+		memcmp(v.mv_data, c->lineage_stored, c->lineage_len) != 0;
 }
 
 static int open_tables(struct prov_capture *c, MDB_txn *txn)
@@ -252,7 +265,7 @@ int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,
 	if (rc)
 		return mdb_err(err, rc, "cannot read the capture rows");
 	prov_be64_put(key, after + 1);
-	rc = mdb_cursor_open(txn, c->rows, &cur);
+	rc = superseded(c, txn) ? MDB_NOTFOUND : mdb_cursor_open(txn, c->rows, &cur);
 	if (rc == 0)
 		rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE);
 	for (unsigned i = 0; rc == 0 && i < most && stop == 0; i++) {

@@ -35,7 +35,8 @@ uint64_t prov_capture_first(struct prov_capture *c);       /* oldest row that is
 /* Of the rows' numbers; a new stretch since each opening (core/lineage.h). */
 const struct prov_lineage *prov_capture_lineage(struct prov_capture *c);
 
-/* Rows after `after`, at most `most`, in a read transaction of the calling thread. */
+/* Rows after `after`, at most `most`, in a read transaction of the calling thread; none when another
+ * instance has opened the database since: they are its own. */
 int prov_capture_read(struct prov_capture *c, uint64_t after, unsigned most,
 	int (*see)(void *ctx, uint64_t seq, struct prov_val row), void *ctx,
 	struct prov_error *err);

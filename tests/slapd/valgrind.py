@@ -44,14 +44,13 @@ def ours(frames):
 
 
 def check(directory):
-    """Fails with what is ours."""
+    """Fails with what is ours. Of a slapd that was killed the leaks are not known."""
     found = []
     for name in sorted(os.listdir(directory)) if WANTED else ():
         if not name.startswith("valgrind."):
             continue
         with open(os.path.join(directory, name), errors="replace") as f:
             text = f.read()
-        assert "ERROR SUMMARY" in text, f"{name}: valgrind did not end: {text[-500:]}"
         found += [title + "\n  " + "\n  ".join(frames) for title, frames in records(text)
                   if not THEIRS.search(title) and (LEAK not in title or ours(frames))]
     assert not found, "valgrind:\n" + "\n".join(found[:10])
