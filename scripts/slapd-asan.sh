@@ -20,32 +20,11 @@ want=$(cut -d' ' -f1 build/openldap/stamp)
 rm -rf "$dir"
 mkdir -p "$dir/build"
 echo "slapd with sanitizers: building, some minutes (log: build/openldap-asan/build.log)"
-(
-	set -e
-	# the programs that configure and make run have leaks
-	ASAN_OPTIONS=detect_leaks=0
-	# what it says of itself
-	DEB_MAINTAINER=$(sed -n 's/^Maintainer: *//p' "$src/debian/control")
-	DEB_VERSION=$want
-	export ASAN_OPTIONS DEB_MAINTAINER DEB_VERSION
-	cd "$dir/build"
-	# as in slapd-source.sh, whose headers the module is compiled with, and all overlays
+# The programs that configure and make run have leaks.
+ASAN_OPTIONS=detect_leaks=0 \
 	CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fsanitize-recover=address -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -DSLAP_NO_SL_MALLOC" \
-		LDFLAGS="-fsanitize=address,undefined" \
-		"$src/configure" --prefix="$dir/inst" --with-subdir=ldap \
-		--enable-debug --enable-dynamic --enable-syslog --enable-ipv6 --enable-local \
-		--enable-slapd --enable-dynacl --enable-aci --enable-cleartext --enable-crypt \
-		--enable-spasswd --enable-modules --enable-rlookups --enable-slapi --disable-slp \
-		--enable-wrappers --enable-backends=no --enable-mdb=mod --enable-overlays=mod \
-		--disable-autoca --disable-balancer --with-cyrus-sasl --without-systemd \
-		--with-threads --with-tls=gnutls
-	make depend
-	for part in include libraries servers; do
-		make -j"$(nproc)" -C "$part"
-	done
-	make -C libraries install STRIP_OPTS=
-	make -C servers install STRIP_OPTS=
-) >"$log" 2>&1 || {
+	LDFLAGS="-fsanitize=address,undefined" \
+	scripts/slapd-build.sh "$src" "$dir" "$want" --with-tls=gnutls >"$log" 2>&1 || {
 	tail -5 "$log" >&2
 	echo "slapd with sanitizers: it could not be built" >&2
 	exit 1

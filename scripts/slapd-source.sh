@@ -101,20 +101,12 @@ mkdir -p "$work"
 	fail "the archive has no source of openldap $version (any more?);" \
 		"upgrade slapd, or give LDAP_SRC= and LDAP_BUILD="
 
-# Debian's own options as far as they shape structures (slap.h): SLAPI, TLS, DYNACL, IPv6, SASL.
-# Backends and overlays do not, and would need many more packages.
 echo "slapd source: configuring (log: build/openldap/$running/configure.log)"
 mkdir -p "$build"
 (
 	cd "$build"
-	CFLAGS="-g -O2 -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE" "$src/configure" \
-		--prefix=/usr --libexecdir='${prefix}/lib' --with-subdir=ldap \
-		--enable-debug --enable-dynamic --enable-syslog --enable-ipv6 --enable-local \
-		--enable-slapd --enable-dynacl --enable-aci --enable-cleartext --enable-crypt \
-		--enable-spasswd --enable-modules --enable-rlookups --enable-slapi --disable-slp \
-		--enable-wrappers --enable-backends=no --enable-mdb=mod --enable-overlays=no \
-		--disable-autoca --disable-balancer --with-cyrus-sasl --without-systemd \
-		--with-threads --with-tls=gnutls
+	CFLAGS="-g -O2 -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE" "$top/scripts/slapd-configure.sh" "$src" \
+		--prefix=/usr --libexecdir='${prefix}/lib' --enable-overlays=no --with-tls=gnutls
 	make -C include
 ) >"$work/configure.log" 2>&1 || { tail -5 "$work/configure.log" >&2; fail "configure failed"; }
 check_tree "$src" "$build"

@@ -24,32 +24,12 @@ mkdir -p "$dir/build"
 echo "http://deb.debian.org/debian $suite" | scripts/apt-source.sh "$dir" "openldap=$version" ||
 	fail "the archive has no source of openldap $version (any more?)"
 
-# Debian's own options (debian/configure.options), less backends that would need more packages,
-# and what nobody looks at here. Schemas are Debian's, as in its rules.
+# Schemas are Debian's, as in its rules.
 echo "slapd 2.6: building, some minutes (log: build/openldap26/build.log)"
-(
-	set -e
-	cp "$dir"/src/debian/schema/*.schema "$dir"/src/debian/schema/*.ldif "$dir/src/servers/slapd/schema/"
-	# what it says of itself
-	DEB_MAINTAINER=$(sed -n 's/^Maintainer: *//p' "$dir/src/debian/control")
-	DEB_VERSION=$version
-	export DEB_MAINTAINER DEB_VERSION
-	cd "$dir/build"
-	CFLAGS="-g -O2 -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE" \
-		../src/configure --prefix="$dir/inst" --with-subdir=ldap \
-		--enable-debug --enable-dynamic --enable-syslog --enable-ipv6 --enable-local \
-		--enable-slapd --enable-dynacl --enable-aci --enable-cleartext --enable-crypt \
-		--enable-spasswd --enable-modules --enable-rlookups --enable-slapi --disable-slp \
-		--enable-wrappers --enable-backends=no --enable-mdb=mod --enable-null=mod --enable-overlays=mod \
-		--disable-autoca --disable-balancer --with-cyrus-sasl --without-systemd \
-		--with-threads --with-tls=openssl
-	make depend
-	for part in include libraries servers; do
-		make -j"$(nproc)" -C "$part"
-	done
-	make -C libraries install STRIP_OPTS=
-	make -C servers install STRIP_OPTS=
-) >"$log" 2>&1 || { tail -5 "$log" >&2; fail "it could not be built"; }
+cp "$dir"/src/debian/schema/*.schema "$dir"/src/debian/schema/*.ldif "$dir/src/servers/slapd/schema/"
+CFLAGS="-g -O2 -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE" \
+	scripts/slapd-build.sh "$dir/src" "$dir" "$version" --enable-null=mod --with-tls=openssl >"$log" 2>&1 ||
+	{ tail -5 "$log" >&2; fail "it could not be built"; }
 "$dir/inst/libexec/slapd" -VV 2>&1 | grep -q "slapd ${version%%+*}" || fail "what was built is not $version"
 echo "$version" >"$dir/stamp"
 echo "slapd 2.6: $version in build/openldap26/inst"
