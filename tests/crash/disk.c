@@ -175,9 +175,7 @@ PUBLIC ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
 }
 
 PUBLIC ssize_t pwrite64(int fd, const void *buf, size_t len, off_t at)
-{
-	return pwrite(fd, buf, len, at);
-}
+	__attribute__((alias("pwrite")));
 
 PUBLIC ssize_t pwritev(int fd, const struct iovec *v, int n, off_t at)
 {
@@ -185,9 +183,7 @@ PUBLIC ssize_t pwritev(int fd, const struct iovec *v, int n, off_t at)
 }
 
 PUBLIC ssize_t pwritev64(int fd, const struct iovec *v, int n, off_t at)
-{
-	return put(fd, v, n, at, false);
-}
+	__attribute__((alias("pwritev")));
 
 static int synced(int fd, long call)
 {
@@ -225,10 +221,7 @@ PUBLIC int ftruncate(int fd, off_t len)
 	return rc;
 }
 
-PUBLIC int ftruncate64(int fd, off_t len)
-{
-	return ftruncate(fd, len);
-}
+PUBLIC int ftruncate64(int fd, off_t len) __attribute__((alias("ftruncate")));
 
 /* A map that is written through would go past all this. */
 PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t at)
@@ -243,9 +236,7 @@ PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t at)
 }
 
 PUBLIC void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t at)
-{
-	return mmap(addr, len, prot, flags, fd, at);
-}
+	__attribute__((alias("mmap")));
 
 static int opened(const char *path, int flags, mode_t mode)
 {
@@ -268,15 +259,7 @@ PUBLIC int open(const char *path, int flags, ...)
 	return opened(path, flags, mode);
 }
 
-PUBLIC int open64(const char *path, int flags, ...)
-{
-	__builtin_va_list ap;
-
-	__builtin_va_start(ap, flags);
-	mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? __builtin_va_arg(ap, mode_t) : 0;
-	__builtin_va_end(ap);
-	return opened(path, flags, mode);
-}
+PUBLIC int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 PUBLIC int rename(const char *from, const char *to)
 {

@@ -1,7 +1,7 @@
-"""Three providers and a read-only consumer of all three, with a wire between any two that can be cut.
+"""Three providers and a read-only consumer in a star, with a wire to the hub that can be cut for each.
 
-Every provider is the others' consumer (refreshAndPersist, plain or delta-syncrepl) and has the overlay;
-so has the fourth. A wire is a TCP proxy on loopback: cut, it ends what runs over it and takes nothing new.
+The hub is the others' provider and consumer (plain refreshAndPersist); all four have the overlay. A wire is a
+TCP proxy on loopback: cut, it ends what runs over it and takes nothing new.
 """
 
 import select
@@ -80,11 +80,11 @@ class Wire:
 
 
 class Mesh:
-    def __init__(self, delta=False, star=True):
-        self.delta, self.ports = delta, [free_port() for _ in range(4)]
+    def __init__(self):
+        self.ports = [free_port() for _ in range(4)]
         # wires[i, j]: over which server i hears what happens at provider j
         self.wires = {(i, j): Wire(self.ports[j]) for i in range(4) for j in range(3)
-                      if i != j and (not star or 0 in (i, j))}
+                      if i != j and 0 in (i, j)}
         self.servers = []
         for i in range(4):
             self.servers.append(self._server(i))
@@ -98,13 +98,11 @@ class Mesh:
             line = (f'rid=00{j + 1} provider=ldap://127.0.0.1:{self.wires[i, j].port} binddn="cn=admin,dc=example,dc=com" '
                     'bindmethod=simple credentials=secret searchbase="dc=example,dc=com" type=refreshAndPersist '
                     'retry="1 +" schemachecking=off')
-            if self.delta:
-                line += ' logbase="cn=log" logfilter="(&(objectClass=auditWriteObject)(reqResult=0))" syncdata=accesslog'
             database.append(("syncrepl", "olcSyncrepl", line))
         if i < 3:
             database.append(("multiprovider", "olcMultiProvider", "TRUE"))
         # no session log: with several providers it loses deletes
-        overlays = (["accesslog"] if self.delta else []) + [("syncprov", {"syncprov-checkpoint": "100 1"})]
+        overlays = [("syncprov", {"syncprov-checkpoint": "100 1"})]
         s = Slapd(start=False, base=i == 0, debug="sync", server_id=i + 1 if i < 3 else None, port=self.ports[i],
                   overlays=overlays if i < 3 else [], database=database, provision={"provision-breaker": "0 0"})
         s.expect_log(LOG)

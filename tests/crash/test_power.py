@@ -207,6 +207,20 @@ def test_after_power_loss_everything_that_was_answered_is_there(recorder, first)
     check_images(recorder, rng, min(EACH, IMAGES - first))
 
 
+def a_first_life(s, r):
+    """What the disk is told while slapd and provd make their files, and take one change."""
+    s.env.update(r.watched())
+    s.start()
+    s.provd_start()
+    s.account("ann")
+    s.wait_relayed()
+    s.provd_stop()
+    s.stop()
+    for name in r.watched():
+        del s.env[name]
+    return read_log(r.log)
+
+
 def test_power_fails_while_the_files_are_made():
     """Half a new file must not be in the way for ever."""
     rng = random.Random(SEED)
@@ -215,16 +229,7 @@ def test_power_fails_while_the_files_are_made():
         s.expect_log("unclean shutdown", "restore: a file of the database or of the trail is a copy")
         r = Recorder(s)
         r.start = r.read()
-        s.env.update(r.watched())
-        s.start()
-        s.provd_start()
-        s.account("ann")
-        s.wait_relayed()
-        s.provd_stop()
-        s.stop()
-        for name in r.watched():
-            del s.env[name]
-        log = [x for x in read_log(r.log) if x.path.startswith((str(s.dir / "db"), str(s.state)))]
+        log = [x for x in a_first_life(s, r) if x.path.startswith((str(s.dir / "db"), str(s.state)))]
         first = [i for i, x in enumerate(log) if x.path.startswith(str(s.state)) and x.kind in "CWMSR"]
         provd = [i for i in first if "delivery.mdb" in log[i].path]
         for fate in FATES:
@@ -245,14 +250,7 @@ def test_new_files_are_synced_with_their_directory(tmp_path):
     """Else the file of the trail, and all that the relay has put into it, may be gone with its name."""
     with Slapd(debug="none", maxsize=1 << 26, start=False) as s:
         r = Recorder(s)
-        s.env.update(r.watched())
-        s.start()
-        s.provd_start()
-        s.account("ann")
-        s.wait_relayed()
-        s.provd_stop()
-        s.stop()
-        log = read_log(r.log)
+        log = a_first_life(s, r)
         for name in ("state.mdb", "delivery.mdb"):
             made = [i for i, x in enumerate(log) if x.kind == "R" and x.data.decode() == str(s.state / name)]
             assert len(made) == 1

@@ -35,12 +35,11 @@ def groups(i):
 ALL = {d: g for i in range(3) for d, g in departments(i).items()}
 
 
-def writers_of(mesh, i, name, rng, own=True):
+def writers_of(mesh, i, name, rng):
     out = [Writer(mesh.providers[i], f"p{i}{name}w{k}", rng.random()) for k in range(2)]
     out.append(RoleEditor(mesh.providers[i], f"p{i}{name}role", rng.random()))
     for w in out:
-        k = i if own else 0
-        w.departments, w.groups, w.lab, w.surname = departments(k), groups(k), f"lab{k}", f"Same{i}"
+        w.departments, w.groups, w.lab, w.surname = departments(i), groups(i), f"lab{i}", f"Same{i}"
         w.pause = 0.03
         w.start()
     return out
@@ -56,14 +55,14 @@ def followed(s, i):
 class Load:
     """Writers at all providers; what they sent, for each provider."""
 
-    def __init__(self, mesh, rng, own=True):
-        self.mesh, self.rng, self.own, self.n = mesh, rng, own, 0
+    def __init__(self, mesh, rng):
+        self.mesh, self.rng, self.n = mesh, rng, 0
         self.writers = [[], [], []]
         self.answered, self.open = [[], [], []], [[], [], []]
 
     def begin(self, i):
         self.n += 1
-        self.writers[i] = writers_of(self.mesh, i, f"n{self.n}", self.rng, self.own)
+        self.writers[i] = writers_of(self.mesh, i, f"n{self.n}", self.rng)
 
     def end(self, i):
         for w in self.writers[i]:
