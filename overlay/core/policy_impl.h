@@ -27,7 +27,7 @@ struct group_user {
 
 /* An entry that has this value may be of this role. */
 struct role_key {
-	struct prov_need need;
+	struct prov_need need; /* first */
 	const struct prov_role *role;
 };
 

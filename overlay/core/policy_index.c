@@ -22,14 +22,29 @@ static int need_order(const struct prov_need *a, const struct prov_need *b)
 	return d ? d : prov_val_order(a->value, b->value);
 }
 
+/*
+ * Where a need is among n sorted rows that begin with one, or would be; above: behind its last.
+ */
+static size_t place(const void *rows, size_t n, size_t size, const struct prov_need *need,
+	bool above)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int d = need_order((const void *)((const char *)rows + mid * size), need);
+		if (d < 0 || (above && d == 0))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Rows of either kind begin with it. */
 static int by_need(const void *a, const void *b)
 {
 	return need_order(a, b);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return need_order(&((const struct role_key *)a)->need, &((const struct role_key *)b)->need);
 }
 
 /* All equalities of all filters, as often as they occur. */
@@ -49,25 +64,12 @@ static void note_equality(void *ctx, const struct prov_need *need)
 		c->need[c->n++] = *need;
 }
 
-/* Where it is, or would be; above: behind its last one. */
-static size_t place(const struct counts *c, const struct prov_need *need, bool above)
-{
-	size_t low = 0, high = c->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int d = need_order(&c->need[mid], need);
-		if (d < 0 || (above && d == 0))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static size_t how_many(void *ctx, const struct prov_need *need)
 {
-	return place(ctx, need, true) - place(ctx, need, false);
+	const struct counts *c = ctx;
+
+	return place(c->need, c->n, sizeof(*c->need), need, true) -
+		place(c->need, c->n, sizeof(*c->need), need, false);
 }
 
 static int add_any(struct prov_policy *p, const struct prov_role *r)
@@ -110,24 +112,14 @@ int prov_policy_seal_index(struct prov_policy *p)
 		if (p->role[i]->status == PROV_STATUS_ACTIVE)
 			rc = add_role(p, p->role[i], &c);
 	if (p->nkey)
-		qsort(p->key, p->nkey, sizeof(*p->key), by_key);
+		qsort(p->key, p->nkey, sizeof(*p->key), by_need);
 	free(c.need);
 	return rc;
 }
 
-/* First key that is not below. */
-static size_t lower(const struct prov_policy *p, const struct prov_need *need)
+static size_t first_key(const struct prov_policy *p, const struct prov_need *need)
 {
-	size_t low = 0, high = p->nkey;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (need_order(&p->key[mid].need, need) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return place(p->key, p->nkey, sizeof(*p->key), need, false);
 }
 
 static void of_values(const struct prov_policy *p, const struct prov_attr *a,
@@ -135,13 +127,13 @@ static void of_values(const struct prov_policy *p, const struct prov_attr *a,
 	void *ctx)
 {
 	struct prov_need need = { type, { "", 0 } };
-	size_t at = lower(p, &need);
+	size_t at = first_key(p, &need);
 
 	if (at == p->nkey || p->key[at].need.type != type)
 		return; /* no filter asks for this attribute */
 	for (size_t i = 0; i < a->n; i++) {
 		need.value = a->nval[i];
-		for (at = lower(p, &need); at < p->nkey && !need_order(&p->key[at].need, &need);
+		for (at = first_key(p, &need); at < p->nkey && !need_order(&p->key[at].need, &need);
 			at++)
 			use(ctx, p->key[at].role);
 	}

@@ -142,19 +142,6 @@ static void join_run(struct scan *s, const struct side *run, size_t n)
 		s->record[run[0].who].account = run[1].who;
 }
 
-static bool is_there(const struct side *sorted, size_t n, uint64_t hash)
-{
-	size_t low = 0, high = n;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (sorted[mid].hash < hash)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < n && sorted[low].hash == hash;
-}
-
 /* Of the records, which are many, those only that an account may be. */
 static int join_rule(struct scan *s, const struct scan_rule *r)
 {
@@ -168,7 +155,8 @@ static int join_rule(struct scan *s, const struct scan_rule *r)
 	qsort(side, n, sizeof(*side), by_hash);
 	size_t accounts = n;
 	for (uint32_t i = 0; i < s->keys.n; i++) {
-		if (!r->of_record[i] || !is_there(side, accounts, r->of_record[i]))
+		const struct side like = { .hash = r->of_record[i] };
+		if (!like.hash || !bsearch(&like, side, accounts, sizeof(*side), by_hash))
 			continue;
 		if (prov_grow(&side, n, &room, sizeof(*side))) {
 			free(side);

@@ -77,9 +77,10 @@ static int look(struct provd *p)
 				suffix.data);
 	}
 	prov_kv_abort(&t);
-	p->reported = rc ? p->reported : reported;
-	if (!rc)
+	if (!rc) {
+		p->reported = reported;
 		rc = provd_meet_outbox(p, &outbox, &err);
+	}
 	if (rc) {
 		prov_log(LOG_ERR, "event=read-failed text=\"state environment: %s\"",
 			*err.text ? err.text : prov_strerror(rc));
