@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "be64.h"
+
 #define VERSION 1
 #define STRETCH (8 + PROV_LINEAGE_ID)
 
@@ -14,14 +16,10 @@ int prov_lineage_decode(struct prov_val v, struct prov_lineage *out)
 	size_t n = (v.len - 1) / STRETCH;
 	if (v.data[0] != VERSION || n > PROV_LINEAGE_MOST || v.len != 1 + n * STRETCH)
 		return PROV_ECORRUPT;
-	const unsigned char *p = (const unsigned char *)v.data + 1;
-	for (; out->n < n; out->n++) {
+	for (const char *p = v.data + 1; out->n < n; out->n++, p += STRETCH) {
 		struct prov_stretch *s = &out->at[out->n];
-		s->from = 0;
-		for (int i = 0; i < 8; i++)
-			s->from = s->from << 8 | *p++;
-		memcpy(s->id, p, PROV_LINEAGE_ID);
-		p += PROV_LINEAGE_ID;
+		prov_be64_get((struct prov_val){ p, 8 }, &s->from);
+		memcpy(s->id, p + 8, PROV_LINEAGE_ID);
 	}
 	return 0;
 }
@@ -31,11 +29,9 @@ size_t prov_lineage_encode(const struct prov_lineage *l, char out[PROV_LINEAGE_B
 	unsigned char *p = (unsigned char *)out;
 
 	*p++ = VERSION;
-	for (size_t i = 0; i < l->n; i++) {
-		for (int b = 56; b >= 0; b -= 8)
-			*p++ = (unsigned char)(l->at[i].from >> b);
-		memcpy(p, l->at[i].id, PROV_LINEAGE_ID);
-		p += PROV_LINEAGE_ID;
+	for (size_t i = 0; i < l->n; i++, p += STRETCH) {
+		prov_be64_put(p, l->at[i].from);
+		memcpy(p + 8, l->at[i].id, PROV_LINEAGE_ID);
 	}
 	return 1 + l->n * STRETCH;
 }

@@ -140,7 +140,6 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 		return -1;
 	}
 	const int64_t began = prov_monotonic_ns();
-	const size_t number = prov_txn_number(&txn);
 	for (size_t i = 0; i < n && rc > -2; i++) {
 		rc = one(&b, &txn, dn[i]);
 		written += rc == 1;
@@ -166,7 +165,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 	prov_txn_done(&txn);
 	prov_logturn_give(&log);
 	prov_arena_dispose(&b.arena);
-	prov_background_give_way(a->job, number, began);
+	prov_background_give_way(a->job, txn.number, began);
 	return rc == -2 ? -2 : rc == -3 ? -1 : 0;
 }
 

@@ -48,7 +48,6 @@ void prov_background_read(struct prov_instance *pi, struct prov_background_figur
 
 /* For the kinds. Must it end here, and go on later? */
 bool prov_background_must_yield(const struct prov_job *job);
-/* what: NULL leaves it. */
 /*
  * A transaction of the job is over: txn is its number in the database's environment, began when it
  * was begun (prov_monotonic_ns). LMDB's writer lock goes to whoever is quickest, and that is the
@@ -56,6 +55,7 @@ bool prov_background_must_yield(const struct prov_job *job);
  * 50 ms at most.
  */
 void prov_background_give_way(const struct prov_job *job, size_t txn, int64_t began);
+/* what: NULL leaves it. */
 void prov_background_progress(const struct prov_job *job, uint64_t done, uint64_t total,
 	const char *what);
 /* An account did not get what it was due. */

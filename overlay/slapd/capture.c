@@ -54,11 +54,6 @@ static int read_end(struct prov_capture *c, MDB_txn *txn, MDB_cursor_op end, uin
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int read_last(struct prov_capture *c, MDB_txn *txn, uint64_t *last)
-{
-	return read_end(c, txn, MDB_LAST, last);
-}
-
 static int open_instance(struct prov_capture *c, MDB_txn *txn)
 {
 	static char name[] = "instance";
@@ -74,11 +69,12 @@ static int open_instance(struct prov_capture *c, MDB_txn *txn)
 	return mdb_put(txn, c->named, &k, &v, 0);
 }
 
+static const MDB_val lineage_key = { sizeof("lineage") - 1, (void *)"lineage" };
+
 static int open_lineage(struct prov_capture *c, MDB_txn *txn, uint64_t last)
 {
-	static char name[] = "lineage";
 	unsigned char id[PROV_LINEAGE_ID];
-	MDB_val k = { sizeof(name) - 1, name }, v = { 0, NULL };
+	MDB_val k = lineage_key, v = { 0, NULL };
 	int rc = mdb_get(txn, c->named, &k, &v);
 
 	if (rc && rc != MDB_NOTFOUND)
@@ -98,8 +94,7 @@ static int open_lineage(struct prov_capture *c, MDB_txn *txn, uint64_t last)
  * closed later than one that is added then is opened; the rows are that one's. */
 static bool superseded(const struct prov_capture *c, MDB_txn *txn)
 {
-	static char name[] = "lineage";
-	MDB_val k = { sizeof(name) - 1, name }, v;
+	MDB_val k = lineage_key, v;
 
 	return mdb_get(txn, c->named, &k, &v) || v.mv_size != c->lineage_len ||
 		memcmp(v.mv_data, c->lineage_stored, c->lineage_len) != 0;
@@ -113,7 +108,7 @@ static int open_tables(struct prov_capture *c, MDB_txn *txn)
 	if (rc == 0)
 		rc = mdb_dbi_open(txn, "provNamed", MDB_CREATE, &c->named);
 	if (rc == 0)
-		rc = read_last(c, txn, &last);
+		rc = read_end(c, txn, MDB_LAST, &last);
 	if (rc == 0)
 		rc = read_end(c, txn, MDB_FIRST, &first);
 	if (rc)
@@ -188,7 +183,7 @@ int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size
 {
 	unsigned char key[8];
 	uint64_t seq;
-	int rc = read_last(c, txn, &seq);
+	int rc = read_end(c, txn, MDB_LAST, &seq);
 
 	if (rc)
 		return mdb_err(err, rc, "cannot read the capture rows");
@@ -209,28 +204,27 @@ int prov_capture_put(struct prov_capture *c, void *txn, const char *record, size
 	return rc ? mdb_err(err, rc, "cannot write the capture row") : 0;
 }
 
-uint64_t prov_capture_last(struct prov_capture *c)
+/* As it is committed; otherwise: what is said when that cannot be read. */
+static uint64_t committed_end(struct prov_capture *c, MDB_cursor_op end, uint64_t otherwise)
 {
 	MDB_txn *txn = NULL;
-	uint64_t last = 0;
+	uint64_t seq = 0;
 
 	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
-		return atomic_load(&c->last);
-	read_last(c, txn, &last);
+		return otherwise;
+	read_end(c, txn, end, &seq);
 	mdb_txn_abort(txn);
-	return last;
+	return seq;
+}
+
+uint64_t prov_capture_last(struct prov_capture *c)
+{
+	return committed_end(c, MDB_LAST, atomic_load(&c->last));
 }
 
 uint64_t prov_capture_first(struct prov_capture *c)
 {
-	MDB_txn *txn = NULL;
-	uint64_t first = 0;
-
-	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
-		return 0;
-	read_end(c, txn, MDB_FIRST, &first);
-	mdb_txn_abort(txn);
-	return first;
+	return committed_end(c, MDB_FIRST, 0);
 }
 
 const struct prov_lineage *prov_capture_lineage(struct prov_capture *c)

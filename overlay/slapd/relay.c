@@ -56,17 +56,13 @@ struct prov_relay {
 
 static atomic_uint running; /* threads */
 
-static int64_t clock_ns(clockid_t which)
+/* ns that the wall clock is ahead of the monotonic one */
+static int64_t wall_ahead(void)
 {
 	struct timespec t;
 
-	clock_gettime(which, &t);
-	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
-
-static int64_t monotonic_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec - prov_monotonic_ns();
 }
 
 static void note_error(struct prov_relay *r, const char *text)
@@ -127,7 +123,7 @@ static int open_state(struct prov_relay *r, struct prov_error *err)
 	}
 	r->policy_seen = 0;
 	r->since_checkpoint++; /* a record of a restore, perhaps */
-	r->last_checkpoint = monotonic_ns() / SECOND;
+	r->last_checkpoint = prov_monotonic_ns() / SECOND;
 	return 0;
 }
 
@@ -244,7 +240,7 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 	struct prov_kv_txn *dt = NULL;
 	struct reports s = { .t = t, .err = err };
 	uint64_t noted = 0;
-	int64_t now = monotonic_ns() / SECOND;
+	int64_t now = prov_monotonic_ns() / SECOND;
 
 	if (r->last_reports && now - r->last_reports < REPORTS_EVERY)
 		return 0;
@@ -269,7 +265,7 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	struct prov_error *err)
 {
-	int64_t now = monotonic_ns() / SECOND;
+	int64_t now = prov_monotonic_ns() / SECOND;
 
 	if (r->since_checkpoint == 0 ||
 		(r->since_checkpoint < r->pi->checkpoint_records &&
@@ -390,8 +386,7 @@ static void keep_apart(struct prov_relay *r)
  * set back. */
 static void watch_clock(struct prov_relay *r)
 {
-	int64_t ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
-	int64_t by = ahead - r->wall_ahead;
+	int64_t ahead = wall_ahead(), by = ahead - r->wall_ahead;
 
 	r->wall_ahead = ahead;
 	if (by > -JUMP_NS && by < JUMP_NS)
@@ -442,7 +437,7 @@ int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 
 	r->pi = pi;
 	r->kicked = true;
-	r->wall_ahead = clock_ns(CLOCK_REALTIME) - monotonic_ns();
+	r->wall_ahead = wall_ahead();
 	pthread_mutex_init(&r->mutex, NULL);
 	pthread_cond_init(&r->cond, NULL);
 	pi->relay = r;

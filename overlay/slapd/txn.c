@@ -105,17 +105,13 @@ int prov_txn_begin(struct prov_txn *t, struct prov_instance *pi, Operation *op,
 					: "");
 	}
 	t->saved_ads = mdb_of(t)->mi_numads;
+	t->number = mdb_txn_id(prov_txn_mdb(t));
 	return 0;
 }
 
 void *prov_txn_mdb(struct prov_txn *t)
 {
 	return t->moi ? ((mdb_op_info *)t->moi)->moi_txn : NULL;
-}
-
-size_t prov_txn_number(struct prov_txn *t)
-{
-	return mdb_txn_id(prov_txn_mdb(t));
 }
 
 /* ITS#10304: the only way to this text inside a joined transaction is a delete that worked. */
@@ -362,11 +358,8 @@ static void turn_end(struct prov_txn *t)
 
 int prov_txn_commit(struct prov_txn *t, struct prov_error *err)
 {
-	MDB_txn *txn = take_txn(t);
-
 	turn_take(t); /* while the writer lock is held */
-	t->id = mdb_txn_id(txn);
-	int rc = mdb_txn_commit(txn);
+	int rc = mdb_txn_commit(take_txn(t));
 
 	if (rc == 0) {
 		if (t->steps)
@@ -431,7 +424,7 @@ static bool others_since(struct prov_txn *t)
 {
 	MDB_envinfo info;
 
-	return mdb_env_info(mdb_of(t)->mi_dbenv, &info) || info.me_last_txnid != t->id;
+	return mdb_env_info(mdb_of(t)->mi_dbenv, &info) || info.me_last_txnid != t->number;
 }
 
 /*

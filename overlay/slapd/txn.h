@@ -26,7 +26,7 @@ struct prov_txn {
 	BackendInfo *backend;    /* back-mdb itself */
 	OpExtra *moi;            /* NULL when no transaction is open */
 	int saved_ads;
-	size_t id; /* of the transaction, when it was committed */
+	size_t number; /* LMDB's, of this transaction: one more than that of the last commit */
 	struct prov_substep *steps, **tail;
 	uint64_t turn;           /* 0: none */
 	struct prov_logturn log; /* from the commit until all is shown */
@@ -63,8 +63,6 @@ void prov_txn_preread(struct prov_txn *t, Entry *before);
 void prov_txn_take_csn(struct prov_txn *t);
 /* The LMDB transaction (of back-mdb's own LMDB). */
 void *prov_txn_mdb(struct prov_txn *t);
-/* LMDB's number of the open one: one more than that of the last that was committed. */
-size_t prov_txn_number(struct prov_txn *t);
 
 /* CSN of the newest internal write, or an empty value. */
 struct berval prov_txn_last_csn(struct prov_txn *t);

@@ -19,11 +19,13 @@
 #include "history.h"
 #include "outbox.h"
 #include "place.h"
+#include "random.h"
 
 #define VERSION 1
 #define MAP_BYTES ((size_t)256 << 20)
 
 #define KEY_MOST PROV_DELIVERY_KEY_MOST
+#define REMOTE_MOST (8 + KEY_MOST + 1 + 8) /* of a row: sequence, id, NUL, ms */
 
 static const char *const tables[] = { PROV_DELIVERY_TABLES, NULL };
 static const char *const state_names[] = { "ready", "deferred", "parked", "dropped", "done" };
@@ -31,7 +33,7 @@ static const char *const state_names[] = { "ready", "deferred", "parked", "dropp
 struct prov_delivery_env {
 	struct prov_kv *kv;
 	int lock; /* -1: opened for reading */
-	unsigned char stretch[16];
+	unsigned char stretch[PROV_LINEAGE_ID];
 };
 
 const char *prov_delivery_state_name(enum prov_delivery_state s)
@@ -81,7 +83,7 @@ static int open_delivery(const char *dir, bool write, struct prov_delivery_env *
 		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	d->lock = -1;
 	rc = write ? take_lock(dir, &d->lock, err) : 0;
-	if (rc == 0 && write && prov_history_new_id(d->stretch))
+	if (rc == 0 && write && prov_random(d->stretch, sizeof(d->stretch)))
 		rc = prov_error_set(err, PROV_EIO, "no random bytes");
 	if (rc == 0)
 		rc = open_kv(dir, write ? PROV_KV_CREATE : PROV_KV_RDONLY, d, err);
@@ -394,7 +396,7 @@ int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *su
 int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
 	const struct prov_remote *r)
 {
-	char buf[KEY_MOST], row[8 + KEY_MOST + 1 + 8];
+	char buf[KEY_MOST], row[REMOTE_MOST];
 	struct prov_val key;
 	int rc = remote_key(connector, subject, buf, &key);
 
@@ -408,28 +410,65 @@ int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *su
 	return prov_kv_put(t, PROV_T_REMOTE, key, (struct prov_val){ row, 8 + r->id.len + 9 });
 }
 
+/* A copy: no row can be written or deleted while a cursor is on it. */
+struct remote_row {
+	char key[KEY_MOST], value[REMOTE_MOST];
+	struct prov_val k, v;
+};
+
+/* The first row from `from` on whose event is at least `seq`; 0: the first one. PROV_ENOENT. */
+static int find_remote(struct prov_kv_txn *t, struct prov_val from, uint64_t seq,
+	struct remote_row *out)
+{
+	struct prov_kv_cursor *c = NULL;
+	struct prov_val k, v;
+	uint64_t is = 0;
+	int rc = prov_kv_cursor_open(t, PROV_T_REMOTE, &c);
+
+	if (rc == 0)
+		rc = prov_kv_cursor_seek(c, from, &k, &v);
+	while (rc == 0 && seq &&
+		(v.len < 8 || prov_be64_get((struct prov_val){ v.data, 8 }, &is) || is < seq))
+		rc = prov_kv_cursor_next(c, &k, &v);
+	if (rc == 0 && (k.len > sizeof(out->key) || v.len > sizeof(out->value)))
+		rc = PROV_ECORRUPT;
+	if (rc == 0) {
+		memcpy(out->key, k.data, k.len);
+		memcpy(out->value, v.data, v.len);
+		out->k = (struct prov_val){ out->key, k.len };
+		out->v = (struct prov_val){ out->value, v.len };
+	}
+	prov_kv_cursor_close(&c);
+	return rc;
+}
+
 int prov_remote_forget(struct prov_kv_txn *t, const char *connector)
 {
-	struct prov_val from = { connector, strlen(connector) + 1 }, k, v;
-	char buf[KEY_MOST];
+	const struct prov_val from = { connector, strlen(connector) + 1 };
+	struct remote_row row;
 	int rc = 0;
 
-	while (rc == 0) { /* a row cannot be deleted while a cursor is on it */
-		struct prov_kv_cursor *c = NULL;
-		size_t n = 0;
-		rc = prov_kv_cursor_open(t, PROV_T_REMOTE, &c);
-		if (rc == 0)
-			rc = prov_kv_cursor_seek(c, from, &k, &v);
-		if (rc == 0 && k.len >= from.len && k.len <= sizeof(buf) &&
-			memcmp(k.data, from.data, from.len) == 0) {
-			n = k.len;
-			memcpy(buf, k.data, n);
-		}
-		prov_kv_cursor_close(&c);
-		if (rc == 0 && !n)
+	while (rc == 0) {
+		rc = find_remote(t, from, 0, &row);
+		if (rc == 0 && (row.k.len < from.len || memcmp(row.key, from.data, from.len) != 0))
 			return 0;
 		if (rc == 0)
-			rc = prov_kv_delete(t, PROV_T_REMOTE, (struct prov_val){ buf, n });
+			rc = prov_kv_delete(t, PROV_T_REMOTE, row.k);
+	}
+	return rc == PROV_ENOENT ? 0 : rc;
+}
+
+int prov_remote_rewind(struct prov_kv_txn *t, uint64_t seq)
+{
+	struct remote_row row = { .k = { "", 0 } };
+	int rc = 0;
+
+	while (rc == 0) {
+		rc = find_remote(t, row.k, seq, &row);
+		if (rc == 0) {
+			prov_be64_put((unsigned char *)row.value, seq - 1);
+			rc = prov_kv_put(t, PROV_T_REMOTE, row.k, row.v);
+		}
 	}
 	return rc == PROV_ENOENT ? 0 : rc;
 }

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "delivery_tables.h"
+#include "random.h"
 #include "state.h"
 
 int prov_history_get(struct prov_kv_txn *t, unsigned table, const char *name,
@@ -32,18 +32,12 @@ int prov_history_put(struct prov_kv_txn *t, unsigned table, const char *name,
 	return prov_kv_put(t, table, prov_val_str(name), (struct prov_val){ bytes, n });
 }
 
-int prov_history_new_id(unsigned char id[PROV_LINEAGE_ID])
-{
-	/* so few are there at once; and not of OpenSSL, which slapd's threads keep out of */
-	return getrandom(id, PROV_LINEAGE_ID, 0) == PROV_LINEAGE_ID ? 0 : PROV_EIO;
-}
-
 int prov_history_begin_outbox(struct prov_kv_txn *t)
 {
 	unsigned char id[PROV_LINEAGE_ID];
 	struct prov_lineage l;
 	uint64_t last = 0;
-	int rc = prov_history_new_id(id);
+	int rc = prov_random(id, sizeof(id));
 
 	if (rc == 0)
 		rc = prov_history_get(t, PROV_T_META, "lineage", &l);
@@ -153,39 +147,6 @@ static int rewind_exceptions(struct prov_kv_txn *t, const char *connector, uint6
 	return rc;
 }
 
-/* What was carried out last at a destination would keep what comes now from it. */
-static int rewind_remotes(struct prov_kv_txn *t, uint64_t fork)
-{
-	char key[PROV_DELIVERY_KEY_MOST + 64];
-	struct prov_val k = { "", 0 }, v;
-	int rc = 0;
-
-	while (rc == 0) { /* a row cannot be written while a cursor is on it */
-		struct prov_kv_cursor *c = NULL;
-		uint64_t seq = 0;
-		rc = prov_kv_cursor_open(t, PROV_T_REMOTE, &c);
-		if (rc == 0)
-			rc = prov_kv_cursor_seek(c, k, &k, &v);
-		while (rc == 0 &&
-			(v.len < 8 || prov_be64_get((struct prov_val){ v.data, 8 }, &seq) ||
-				seq < fork))
-			rc = prov_kv_cursor_next(c, &k, &v);
-		prov_kv_cursor_close(&c);
-		if (rc || k.len >= sizeof(key))
-			break;
-		char *new = malloc(v.len);
-		if (!new)
-			return PROV_ENOMEM;
-		memcpy(new, v.data, v.len);
-		prov_be64_put((unsigned char *)new, fork - 1);
-		memcpy(key, k.data, k.len);
-		k.data = key;
-		rc = prov_kv_put(t, PROV_T_REMOTE, k, (struct prov_val){ new, v.len });
-		free(new);
-	}
-	return rc == PROV_ENOENT ? 0 : rc;
-}
-
 static int take_back(struct prov_kv_txn *t, struct prov_history_rewound *r)
 {
 	struct names l = { .fork = r->fork };
@@ -202,7 +163,7 @@ static int take_back(struct prov_kv_txn *t, struct prov_history_rewound *r)
 		free(l.name[i]);
 	}
 	free(l.name);
-	return rc ? rc : rewind_remotes(t, r->fork);
+	return rc ? rc : prov_remote_rewind(t, r->fork);
 }
 
 int prov_history_meet_outbox(struct prov_kv_txn *t, const struct prov_lineage *outbox,

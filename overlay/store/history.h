@@ -24,7 +24,6 @@ int prov_history_put(struct prov_kv_txn *t, unsigned table, const char *name,
 
 /* state.mdb, as it is opened for writing: events from here on are a new stretch. */
 int prov_history_begin_outbox(struct prov_kv_txn *t);
-int prov_history_new_id(unsigned char id[PROV_LINEAGE_ID]); /* PROV_EIO: no random bytes */
 
 /* delivery.mdb: counts a save, in its transaction; the first since d was opened begins a stretch. */
 int prov_history_count_save(struct prov_delivery_env *d, struct prov_kv_txn *t);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "be64.h"  /* keys that are numbers */
 #include "entry.h" /* struct prov_val */
 #include "error.h"
 
@@ -59,10 +60,6 @@ int prov_kv_cursor_seek(struct prov_kv_cursor *c, struct prov_val key, struct pr
 int prov_kv_cursor_next(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v);
 int prov_kv_cursor_last(struct prov_kv_cursor *c, struct prov_val *k, struct prov_val *v);
 void prov_kv_cursor_close(struct prov_kv_cursor **c);
-
-/* Big-endian keys, so that the order of bytes is the order of numbers. */
-void prov_be64_put(unsigned char out[8], uint64_t v);
-int prov_be64_get(struct prov_val in, uint64_t *v); /* PROV_ECORRUPT unless 8 bytes */
 
 /* Fault injection for tests: the n-th following write call fails with code. 0 turns it off. */
 void prov_kv_fail_after(struct prov_kv *kv, unsigned n, int code);

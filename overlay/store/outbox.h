@@ -82,6 +82,9 @@ int prov_remote_get(struct prov_kv_txn *t, const char *connector, const char *su
 int prov_remote_put(struct prov_kv_txn *t, const char *connector, const char *subject,
 	const struct prov_remote *r);
 int prov_remote_forget(struct prov_kv_txn *t, const char *connector); /* of every account */
+/* At every connector: what was done for events from seq (at least 1) on counts as done for the one
+ * before, or it would keep what comes now under their numbers from the destination. */
+int prov_remote_rewind(struct prov_kv_txn *t, uint64_t seq);
 
 /* The destination wants no more (HTTP 410): mark is the CSN of the connector's entry that this
  * holds for. put: NULL takes it away. */

@@ -5,8 +5,8 @@
  * slapd's pool threads end while the process is already ending, and then libcrypto's own
  * end frees the same memory (docs/slapd-notes.md).
  */
-#ifndef PROV_SLAPD_RANDOM_H
-#define PROV_SLAPD_RANDOM_H
+#ifndef PROV_RANDOM_H
+#define PROV_RANDOM_H
 
 #include <stddef.h>
 
