@@ -67,7 +67,8 @@ objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-openldap \
 	check-slapd26 check-valgrind slapd26 slapd-asan check-deb deb demo bench bench-delivery bench-scan bench-large \
-	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
+	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs \
+	crash26-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -194,6 +195,12 @@ $(eval $(call variant,build/failpoints,-DPROV_FAILPOINTS))
 # (stderr: see overlay/slapd/lmdb_stderr.c)
 LMDB_A = $(shell $(CC) -print-file-name=liblmdb.a)
 
+define link_module
+@echo "  LINK $@"
+$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+	-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
+endef
+
 define module
 $(1)/store-with-lmdb.o: $$(call objects,$(1),$$(SRC_store))
 	@echo "  LD $$@"
@@ -202,24 +209,23 @@ $(1)/store-with-lmdb.o: $$(call objects,$(1),$$(SRC_store))
 	$$(Q)objcopy --wildcard --localize-symbol='mdb_*' $$@.all $$@
 	@rm -f $$@.lmdb $$@.all
 $(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(1)/store-with-lmdb.o $(1)/libcore.a scripts/module.map
-	@echo "  LINK $$@"
-	$$(Q)$$(CC) $$(CFLAGS) -shared -o $$@ $$(filter %.o %.a,$$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
-		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $$(LIBS_core) -lpthread
+	$$(link_module)
 endef
 $(eval $(call module,build))
 $(eval $(call module,build/failpoints))
 $(eval $(call module,build/asan))
 
-build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
-	@mkdir -p $(@D)
-	@echo "  CC $@"
-	$(Q)$(CC) $(FLAGS) $(NAMES) $(CFLAGS) $(INC_slapd26) -MMD -MP -c -o $@ $<
-
-build/26/provision.so: $(call objects,build/26,$(SRC_slapd)) build/store-with-lmdb.o build/libcore.a \
-		scripts/module.map
-	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
-		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
+# for OpenLDAP 2.6: $(1) build folder, $(2) that of the store and the core it goes with, $(3) flags
+define module26
+$(1)/overlay/slapd/%.o: overlay/slapd/%.c $$(OL26)/stamp
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(3) $$(INC_slapd26) -MMD -MP -c -o $$@ $$<
+$(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(2)/store-with-lmdb.o $(2)/libcore.a scripts/module.map
+	$$(link_module)
+endef
+$(eval $(call module26,build/26,build,))
+$(eval $(call module26,build/26/failpoints,build/failpoints,-DPROV_FAILPOINTS))
 
 # -- the programs -------------------------------------------------------------------------
 
@@ -252,6 +258,9 @@ fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 # module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is watched, a clock that is set
 crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
 	@echo "made: $^"
+
+crash26-programs: crash-programs build/26/failpoints/provision.so
+	@echo "made: build/26/failpoints/provision.so"
 
 build/crash/%.so: tests/crash/%.c
 	@mkdir -p $(@D)
@@ -352,4 +361,4 @@ clean-all:
 	@echo "removing build/"
 	@rm -rf build
 
--include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/fuzz/*/*/*.d build/26/*/*/*.d)
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/fuzz/*/*/*.d build/26/*/*/*.d build/26/failpoints/*/*/*.d)

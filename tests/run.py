@@ -134,9 +134,10 @@ def step_fuzz(count):
         say(status == 0, f"{source.stem}: {len(corpus)} inputs", time.monotonic() - began, output)
 
 
-def pytest(folder, count, timeout, args=(), env=None, name=None, together=False):
+def pytest(folder, count, timeout, args=(), env=None, name=None, together=False, by=()):
     """All tests of the folder, or the files that args name. together: as many files at a time as
-    there are processors (they share nothing: each test has servers and ports of its own)."""
+    there are processors (they share nothing: each test has servers and ports of its own). by: the
+    command that runs them, in front."""
     if together:
         args = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *args]
     xml = RESULTS / f"{name or folder}.xml"
@@ -146,7 +147,7 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False)
     try:
         # -p no:cacheprovider: nothing is written into the tree
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+            [*by, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
              f"--junitxml={xml}", *args, *which],
             cwd=TOP, timeout=timeout, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}).returncode
@@ -170,14 +171,13 @@ def step_slapd(count):
 
 
 def step_slapd26(count):
-    """The same with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
+    """The same and the crash tests with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
     make("node-modules", count)
     make("slapd26", count)
-    there = TOP / "build/openldap26/inst"
-    pytest("slapd", count, 2400, env={
-        "SLAPD": str(there / "libexec/slapd"), "SLAPD_MODULES": str(there / "libexec/ldap"),
-        "SLAPD_SCHEMAS": str(there / "etc/ldap/schema"), "PROVISION_SO": str(TOP / "build/26/provision.so"),
-    }, name="slapd26", together=True)
+    make("crash26-programs", count)
+    by = [TOP / "scripts/with26.sh"]
+    pytest("slapd", count, 2400, name="slapd26", together=True, by=by)
+    pytest("crash", count, 1200, ["-n", str(os.cpu_count() or 1)], name="crash26", by=by)
 
 
 def step_valgrind(count):
