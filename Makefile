@@ -255,8 +255,10 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is watched, a clock that is set
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
+# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is
+# watched, a clock that is set, memory that is used up
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so \
+	build/crash/nomemory.so
 	@echo "made: $^"
 
 crash26-programs: crash-programs build/26/failpoints/provision.so

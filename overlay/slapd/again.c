@@ -52,7 +52,7 @@ void prov_again_names_free(struct prov_again_names *n)
 	n->n = n->room = 0;
 }
 
-/* 1, or -2: no memory. */
+/* 1, or -3: no memory. */
 static int note_cut(struct batch *b, struct prov_write *w)
 {
 	if (w->plan.before == w->plan.after)
@@ -64,14 +64,20 @@ static int note_cut(struct batch *b, struct prov_write *w)
 	dn->bv_len = w->before->e_nname.bv_len;
 	dn->bv_val = prov_arena_strndup(&b->arena, w->before->e_nname.bv_val, dn->bv_len);
 	if (!dn->bv_val)
-		return -2;
+		return -3;
 	b->ncut++;
 	return 1;
 }
 
+/* By no fault of the account (prov_write_refuse() has a text for it). */
+static bool for_want_of_memory(const struct prov_write *w, int rc)
+{
+	return rc == LDAP_OTHER && (!w->err.text[0] || w->err.code == PROV_ENOMEM);
+}
+
 /* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
  * (nothing was written), -2: failed half way, the transaction must go, -3: the same, but by no
- * fault of the account: it could not be recorded. */
+ * fault of the account: it could not be read or recorded, or there was no memory. */
 static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 {
 	struct prov_instance *pi = b->a->job->pi;
@@ -79,7 +85,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	struct prov_write w;
 	SlapReply rs = { REP_RESULT };
 	Modifications *mods = NULL;
-	int result = 0;
+	int result = 0, rc;
 
 	op->o_req_dn = op->o_req_ndn = ndn;
 	prov_write_open(&w, pi, op, &rs, b->a->what);
@@ -88,14 +94,23 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	w.stamp.reason = prov_val_str(b->a->reason);
 	w.snap = prov_snapshot_get(pi);
 	w.policy = prov_snapshot_policy(w.snap);
-	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS || !w.before)
+	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS) {
+		result = -3;
+		goto out;
+	}
+	if (!w.before)
 		goto out;
 	op->o_req_dn = w.dn = w.before->e_name;
 	w.was = w.is = prov_account_is(pi, op, w.before, &ndn);
 	if (!w.was)
 		goto out;
 	w.after = entry_dup(w.before);
-	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
+	rc = prov_write_evaluate(&w, PROV_OP_FOLLOW);
+	if (for_want_of_memory(&w, rc)) {
+		result = -3;
+		goto failed;
+	}
+	if (rc != LDAP_SUCCESS) {
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" refused reason=\"%s\"\n", b->a->what,
 			PROV_LOG_TEXT(ndn), w.err.text);
 		prov_background_refused(b->a->job, ndn.bv_val, w.err.text);
@@ -106,17 +121,21 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 		prov_background_refused(b->a->job, ndn.bv_val, w.plan.withheld_why.data);
 	if (w.plan.nmod == 0 && w.plan.nmember == 0)
 		goto out;
-	result = -2;
-	if (prov_write_account_mods(&w, &mods) != LDAP_SUCCESS) {
+	rc = prov_write_account_mods(&w, &mods);
+	if (rc != LDAP_SUCCESS)
 		slap_mods_free(mods, 1);
-	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) ==
-			LDAP_SUCCESS &&
-		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS) {
+	else
+		rc = prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err);
+	if (rc == LDAP_SUCCESS)
+		rc = prov_write_members(&w, w.before->e_name, w.before->e_nname);
+	if (rc == LDAP_SUCCESS)
 		result = prov_journal_capture(&w, w.before) == 0 ? note_cut(b, &w) : -3;
-	}
+	else
+		result = for_want_of_memory(&w, rc) ? -3 : -2;
+failed:
 	if (result < 0)
 		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" failed reason=\"%s\"\n", b->a->what,
-			PROV_LOG_TEXT(ndn), w.err.text);
+			PROV_LOG_TEXT(ndn), w.err.text[0] ? w.err.text : "out of memory");
 out:
 	prov_write_close(&w);
 	op->o_req_dn = op->o_req_ndn = ndn;

@@ -10,14 +10,17 @@
 #include "monotonic.h"
 #include "sync.h"
 
+#define RETRY_NS 10000000000L
+
 struct prov_background {
 	struct prov_instance *pi;
 	ldap_pvt_thread_mutex_t mutex; /* of everything below */
 	void *cookie;                  /* of the task in the pool */
 	bool active, again, stop;
 	struct prov_background_figures fig;
-	atomic_bool stalled; /* a job failed: again with the next write */
-	size_t last_txn;     /* the task's own */
+	atomic_bool stalled; /* a job failed: again with the next write, or after RETRY_NS */
+	_Atomic int64_t stalled_at;
+	size_t last_txn; /* the task's own */
 };
 
 /* What becomes of a job. */
@@ -124,11 +127,13 @@ static void run_jobs(struct prov_background *b, void *ctx)
 			prov_arena_dispose(&arena);
 			break;
 		}
-		bool any = first_job(pi, &arena, &kind, &job) == 0;
-		enum prov_job_end end = any ? kind->run(&job) : PROV_JOB_LATER;
+		int rc = first_job(pi, &arena, &kind, &job);
+		enum prov_job_end end = rc == 0 ? kind->run(&job) : PROV_JOB_LATER;
 		go = end != PROV_JOB_LATER;
-		if (any && !go && !must_yield(b))
+		if (!go && rc != PROV_ENOENT && !must_yield(b)) {
+			atomic_store(&b->stalled_at, prov_monotonic_ns());
 			atomic_store(&b->stalled, true);
+		}
 		if (end == PROV_JOB_DONE)
 			PROV_FAILPOINT("job.done");
 		if (end == PROV_JOB_DONE)
@@ -176,6 +181,15 @@ void prov_background_nudge(struct prov_instance *pi)
 {
 	if (pi->background && atomic_exchange(&pi->background->stalled, false))
 		prov_background_kick(pi);
+}
+
+void prov_background_retry(struct prov_instance *pi)
+{
+	struct prov_background *b = pi->background;
+
+	if (b && atomic_load(&b->stalled) &&
+		prov_monotonic_ns() - atomic_load(&b->stalled_at) >= RETRY_NS)
+		prov_background_nudge(pi);
 }
 
 int prov_background_open(struct prov_instance *pi)

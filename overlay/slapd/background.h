@@ -44,6 +44,8 @@ void prov_background_close(struct prov_instance *pi);
 void prov_background_kick(struct prov_instance *pi); /* a job was committed */
 /* A write was committed: what failed before, for lack of room say, is tried again. */
 void prov_background_nudge(struct prov_instance *pi);
+/* So it is when 10 s have passed without one. */
+void prov_background_retry(struct prov_instance *pi);
 void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out);
 
 /* For the kinds. Must it end here, and go on later? */

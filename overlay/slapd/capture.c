@@ -212,9 +212,9 @@ static uint64_t committed_end(struct prov_capture *c, MDB_cursor_op end, uint64_
 
 	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
 		return otherwise;
-	read_end(c, txn, end, &seq);
+	int rc = read_end(c, txn, end, &seq);
 	mdb_txn_abort(txn);
-	return seq;
+	return rc ? otherwise : seq;
 }
 
 uint64_t prov_capture_last(struct prov_capture *c)
@@ -338,6 +338,8 @@ int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
 		val->data = prov_arena_strndup(arena, v.mv_data, v.mv_size);
 		val->len = v.mv_size;
 		found = *name && val->data ? 0 : PROV_ENOMEM;
+	} else if (rc && rc != MDB_NOTFOUND) {
+		found = PROV_EIO;
 	}
 	if (cur)
 		mdb_cursor_close(cur);

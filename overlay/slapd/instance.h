@@ -51,7 +51,8 @@ struct prov_instance {
 	struct prov_snapshot *snapshot;
 	struct prov_capture *capture;
 	struct prov_relay *relay;
-	struct prov_background *background;
+	_Atomic(struct prov_background *)
+		background; /* the relay, which begins before it, asks, too */
 	struct prov_clock *clock;
 	atomic_bool syncing; /* sync.h: there are stored jobs; changed under the writer lock */
 	struct prov_monitor *monitor;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "capture.h"
 #include "clock.h"
 #include "failpoint.h"
@@ -414,6 +415,7 @@ static void *relay_main(void *arg)
 		r->batch_ended = prov_monotonic_ns();
 		if (rc == 0) {
 			r->pause = 0;
+			prov_background_retry(r->pi);
 			/* woken by writes; reports and checkpoints come without one */
 			wait_for_work(r, REPORTS_EVERY);
 			continue;

@@ -26,17 +26,16 @@ static void reload(struct prov_instance *pi, Operation *op)
 {
 	struct prov_error err = { 0, "" };
 	struct prov_snapshot *s = NULL;
+	int rc = prov_snapshot_load(pi, op, &s, &err);
 
-	if (prov_snapshot_load(pi, op, &s, &err)) {
+	if (rc) {
 		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
 			err.text);
-		s = prov_snapshot_broken(err.text);
+		s = prov_snapshot_broken(rc, err.text);
 	}
-	if (s) {
-		s = prov_snapshot_swap(pi, s);
-		prov_snapshot_put(&s);
-		prov_relay_kick(pi);
-	}
+	s = prov_snapshot_swap(pi, s);
+	prov_snapshot_put(&s);
+	prov_relay_kick(pi);
 }
 
 static int replica_response(Operation *op, SlapReply *rs)

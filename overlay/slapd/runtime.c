@@ -96,11 +96,12 @@ static void load_policy(struct prov_instance *pi)
 	op->o_bd = &db;
 	op->o_dn = db.be_rootdn;
 	op->o_ndn = db.be_rootndn;
-	if (prov_snapshot_load(pi, op, &s, &err)) {
+	int rc = prov_snapshot_load(pi, op, &s, &err);
+	if (rc) {
 		Debug(LDAP_DEBUG_ANY,
 			"provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
 			pi->policy_dn.bv_val ? pi->policy_dn.bv_val : "", err.text);
-		s = prov_snapshot_broken(err.text);
+		s = prov_snapshot_broken(rc, err.text);
 	}
 	s = prov_snapshot_swap(pi, s);
 	prov_snapshot_put(&s);
@@ -129,7 +130,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 		return unfit_because(cr, err.text);
 	load_policy(pi);
 	prov_clock_open(pi); /* the relay tells it when somebody sets the system's clock */
-	if (!pi->snapshot || prov_relay_start(pi, &err)) {
+	if (prov_relay_start(pi, &err)) {
 		prov_db_close(be, cr);
 		return unfit_because(cr, err.text[0] ? err.text : "no memory");
 	}
@@ -184,7 +185,7 @@ int prov_runtime_policy_changed(struct prov_instance *pi, char *msg, size_t len)
 {
 	load_policy(pi);
 	struct prov_snapshot *s = prov_snapshot_get(pi);
-	const char *why = s ? prov_snapshot_error(s) : "no memory";
+	const char *why = prov_snapshot_error(s);
 	int rc = why != NULL;
 
 	if (why)

@@ -23,6 +23,7 @@ struct prov_snapshot {
 	size_t ngroup, room;
 	struct known_group *group; /* sorted by ndn once loaded */
 	char error[512];
+	bool lacking;
 };
 
 static pthread_mutex_t swap_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -135,19 +136,32 @@ int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snap
 		qsort(l.snap->group, l.snap->ngroup, sizeof(*l.snap->group), by_ndn);
 out:
 	prov_snapshot_put(&l.old);
+	if (l.rc == PROV_ENOMEM)
+		prov_error_set(err, l.rc, "out of memory");
 	if (l.rc)
 		prov_snapshot_put(&l.snap);
 	*out = l.snap;
 	return l.rc;
 }
 
-struct prov_snapshot *prov_snapshot_broken(const char *why)
+struct prov_snapshot *prov_snapshot_broken(int rc, const char *why)
 {
+	/* for when there is no memory even for that; the first reference is its own */
+	static struct prov_snapshot none = { .refs = 1, .error = "out of memory", .lacking = true };
 	struct prov_snapshot *s = snapshot_new();
 
-	if (s)
-		snprintf(s->error, sizeof(s->error), "%s", why);
+	if (!s) {
+		atomic_fetch_add(&none.refs, 1);
+		return &none;
+	}
+	snprintf(s->error, sizeof(s->error), "%s", why);
+	s->lacking = rc == PROV_ENOMEM || rc == PROV_EIO;
 	return s;
+}
+
+bool prov_snapshot_lacking(const struct prov_snapshot *s)
+{
+	return s->lacking;
 }
 
 struct prov_snapshot *prov_snapshot_get(struct prov_instance *pi)

@@ -18,8 +18,11 @@ struct prov_snapshot; /* opaque */
  * names the entry and the reason. A database without provision-policy has an empty policy. */
 int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snapshot **out,
 	struct prov_error *err);
-/* A policy that could not be compiled: every account write is refused with this text. */
-struct prov_snapshot *prov_snapshot_broken(const char *why);
+/* A policy that could not be loaded (rc: prov_snapshot_load's): every account write is refused with this text. Never NULL: without
+ * any the database would be taken for closed. */
+struct prov_snapshot *prov_snapshot_broken(int rc, const char *why);
+/* Not loaded, and not because of what is in it: to be tried again. */
+bool prov_snapshot_lacking(const struct prov_snapshot *s);
 
 struct prov_snapshot *prov_snapshot_get(struct prov_instance *pi); /* with a reference */
 void prov_snapshot_put(struct prov_snapshot **s);
