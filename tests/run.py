@@ -210,12 +210,13 @@ def step_crash(count):
 
 def step_soak(count):
     """Many accounts of Active Directory, then the crash tests for hours: PROV_CRASH_ROUNDS,
-    PROV_PROVD_KILLS, PROV_POWER_IMAGES and PROV_MESH_ROUNDS, and what they say as they go."""
+    PROV_PROVD_KILLS, PROV_POWER_IMAGES, PROV_NOMEM_STEP and PROV_MESH_ROUNDS, and what they say as they go."""
     make("node-modules", count)
     make("crash-programs", count)
     pytest("slapd", count, 3600, ["tests/slapd/test_ldap_ad.py"], {"PROV_AD_PEOPLE": "240"}, "soak-ad")
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000"),
+                                          "PROV_NOMEM_STEP": os.environ.get("PROV_NOMEM_STEP", "1"),
                                           "PROV_POWER_IMAGES": os.environ.get("PROV_POWER_IMAGES", "1000"),
                                           "PROV_MESH_ROUNDS": os.environ.get("PROV_MESH_ROUNDS", "40")})
 

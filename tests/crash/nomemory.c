@@ -3,7 +3,8 @@
  *
  *   PROV_NOMEM        a file (struct control, this machine's order), mapped: which allocation fails
  *                     its name with .trace added gets the stack of each that failed
- *   PROV_NOMEM_FOR    objects whose own calls count, as parts of their file names: "provision.so:libjansson"
+ *   PROV_NOMEM_FOR    objects whose own calls count, as parts of their file names: "provision.so:libjansson";
+ *                     "(program)" is the program itself
  *
  * Others get what they ask for: slapd itself ends when it has no memory (ch_malloc), so that says nothing.
  * What the C library allocates for a caller is not seen, but for strdup and strndup.
@@ -74,7 +75,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *caller)
 		uintptr_t from = info->dlpi_addr + p->p_vaddr;
 		if (p->p_type == PT_LOAD && (uintptr_t)caller >= from &&
 			(uintptr_t)caller < from + p->p_memsz)
-			return named(info->dlpi_name) ? 1 : -1;
+			return named(*info->dlpi_name ? info->dlpi_name : "(program)") ? 1 : -1;
 	}
 	return 0;
 }

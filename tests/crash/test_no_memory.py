@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import ldap
@@ -15,6 +16,7 @@ from checker import check
 from directory import CONNECTORS, GROUPS, PEOPLE, ROLES
 from harness import MODULE, TOP, Slapd, StartFailed, wait_until
 from ldapclient import REASON, control, refused
+from test_provd import Receiver, status
 from test_replication import same, two_providers
 from writers import MAIL, prepare
 
@@ -31,8 +33,8 @@ class Memory:
         self.trace = Path(f"{path}.trace")
         self.write(0, 0, 0, 0)
 
-    def env(self):
-        return {"LD_PRELOAD": str(TOP / "build/crash/nomemory.so"), "PROV_NOMEM": self.file.name, "PROV_NOMEM_FOR": OBJECTS}
+    def env(self, objects=OBJECTS):
+        return {"LD_PRELOAD": str(TOP / "build/crash/nomemory.so"), "PROV_NOMEM": self.file.name, "PROV_NOMEM_FOR": objects}
 
     def write(self, at, *values):
         os.pwrite(self.file.fileno(), struct.pack(f"={len(values)}q", *values), 8 * at)
@@ -62,9 +64,15 @@ def memory(tmp_path):
 
 
 @pytest.fixture
+def slapd_of_ours():
+    with Slapd() as s:
+        yield s
+
+
+@pytest.fixture
 def s(memory):
     with Slapd(provision={"provision-breaker": "0 0"}, start=False) as s:
-        s.expect_log("provision: .*memory", "provision: relay: .* writable again")
+        s.expect_log("provision: .*memory", "provision: relay: ")
         s.env.update(memory.env())
         s.start()
         prepare(s)
@@ -237,3 +245,31 @@ def replicated(memory, a, b):
     b.account("bob", departmentNumber="sales")
     assert b.person("bob")["description"] == ["sells"]
     wait_until(lambda: same(a, b), 10)
+
+
+def test_provd_delivers_everything_when_there_is_memory_again(slapd_of_ours, memory):
+    s = slapd_of_ours
+    hook = Receiver(s.dir, "hook")
+    s.connector("hook", hook.target)
+    s.account("ann")
+    s.env.update(memory.env("(program):libjansson"))
+    for n in range(1, 400, STEP * 3):
+        if not s.provd_process:
+            s.provd_start()
+        memory.arm(n)
+        for i in range(3):
+            s.set("ann", title=f"{n}-{i}")
+        time.sleep(0.15)
+        memory.off()
+        if s.provd_process.poll() is not None:
+            assert s.provd_process.returncode == 2 and "memory" in s.provd_log.read_text().splitlines()[-1], memory.where()
+            s.provd_process = None
+    if not s.provd_process:
+        s.provd_start()
+    want = [e["id"] for e in s.events()]
+    wait_until(lambda: {e["id"] for e in hook.got()} == set(want), 60, "all have arrived")
+    got = [e["id"] for e in hook.got()]
+    assert list(dict.fromkeys(got)) == want, "in the order of their commits"
+    wait_until(lambda: status(s)["deferred"] == 0, 60, "nothing waits")
+    assert status(s)["parked"] == 0
+    s.provd_stop()
