@@ -116,7 +116,7 @@ enum prov_job_end prov_follow_run(const struct prov_job *stored)
 	Operation *op = stored->op;
 	struct prov_snapshot *snap = prov_snapshot_get(pi);
 	struct prov_again_names names = { .arena = stored->arena };
-	struct job job;
+	struct job job = { .reason = NULL };
 	int rc = read_job(stored, &job);
 	char *filter =
 		snap && rc == 0 ? candidates_filter(pi, snap, stored->arena, job.role) : NULL;
