@@ -185,7 +185,8 @@ int prov_background_open(struct prov_instance *pi)
 	b->pi = pi;
 	ldap_pvt_thread_mutex_init(&b->mutex);
 	pi->background = b;
-	prov_background_kick(pi);
+	if (slapMode & SLAP_SERVER_RUNNING)
+		prov_background_kick(pi);
 	return 0;
 }
 
