@@ -106,7 +106,7 @@ static void run_jobs(struct prov_background *b, void *ctx)
 	struct prov_instance *pi = b->pi;
 	Connection conn = { 0 };
 	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
+	BackendDB db = prov_instance_database(pi);
 	bool go = true;
 
 	connection_fake_init2(&conn, &opbuf, ctx, 1);

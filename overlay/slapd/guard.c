@@ -17,7 +17,7 @@ static bool blocked(Operation *op, struct berval *ndn)
 	for (size_t i = 0; i < ninstances; i++) {
 		struct prov_instance *pi = instances[i];
 		Operation op2 = *op;
-		BackendDB db = *pi->be;
+		BackendDB db = prov_instance_database(pi);
 		if (!prov_session_ours(pi, ndn) || be_isroot_dn(&db, ndn))
 			continue;
 		db.bd_info = (BackendInfo *)pi->on->on_info;
