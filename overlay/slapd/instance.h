@@ -48,7 +48,7 @@ struct prov_instance {
 	unsigned checkpoint_records, checkpoint_seconds; /* default 1000, 3600 */
 	char *key_file;
 	/* run time: NULL while the database is closed */
-	struct prov_snapshot *snapshot;
+	_Atomic(struct prov_snapshot *) snapshot; /* snapshot.h takes references */
 	struct prov_capture *capture;
 	struct prov_relay *relay;
 	struct prov_background *background;
