@@ -65,8 +65,8 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-openldap \
-	check-slapd26 check-valgrind slapd26 slapd-asan check-deb deb demo bench bench-delivery bench-scan bench-large \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-tsan check-openldap \
+	check-slapd26 check-valgrind slapd26 slapd-asan slapd-tsan check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -112,11 +112,12 @@ $(OL)/stamp: FORCE
 $(OL26)/stamp: FORCE
 	@scripts/slapd26.sh
 
-$(OL)-asan/stamp: $(OL)/stamp
-	@scripts/slapd-asan.sh
+$(OL)-asan/stamp $(OL)-tsan/stamp: $(OL)-%/stamp: $(OL)/stamp
+	@scripts/slapd-sanitized.sh $*
 
-slapd-asan: $(OL)-asan/stamp build/asan/provision.so
-	@echo "made: $(OL)-asan/inst/libexec/slapd and build/asan/provision.so"
+slapd-tsan: build/tsan/pause.so
+slapd-asan slapd-tsan: slapd-%: $(OL)-%/stamp build/%/provision.so
+	@echo "made: $(OL)-$*/inst/libexec/slapd and build/$*/provision.so"
 
 slapd26: build/26/provision.so
 	@echo "made: $(OL26)/inst/libexec/slapd and build/26/provision.so"
@@ -209,6 +210,7 @@ endef
 $(eval $(call module,build))
 $(eval $(call module,build/failpoints))
 $(eval $(call module,build/asan))
+$(eval $(call module,build/tsan))
 
 build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
 	@mkdir -p $(@D)
@@ -236,7 +238,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-slapd26 check-valgrind: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-tsan check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 check-openldap: all
@@ -253,10 +255,15 @@ fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
 	@echo "made: $^"
 
-build/crash/%.so: tests/crash/%.c
+define preload
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
+endef
+build/crash/%.so: tests/crash/%.c
+	$(preload)
+build/tsan/pause.so: tests/tsan/pause.c
+	$(preload)
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)
