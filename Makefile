@@ -92,6 +92,7 @@ help:
 	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make check-asan   random LDAP operations against a slapd built with sanitizers (PROV_ASAN_OPERATIONS=20000, PROV_ASAN_SEED=1)"
+	@echo "make check-tsan   threads: writers, roles, cn=config and leavers against a slapd built with the thread sanitizer (PROV_TSAN_SECONDS=20)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"

@@ -3,7 +3,7 @@
 The reports of each process are files in the directory that slapd runs in, and are kept in DIRECTORY. slapd has
 races of its own, so a report counts when
 
-- one of the two accesses is in a function of ours, or
+- one of the two accesses is in a function of ours, and the other not in one that sets a flag (there), or
 - the memory was asked for by one, or
 - a function of ours has called one of those that met, and none of these is in tests/tsan/known.
 
@@ -16,7 +16,9 @@ from pathlib import Path
 
 KEPT = os.environ.get("PROV_TSAN")
 TOP = Path(__file__).resolve().parent.parent.parent
-KNOWN = {line.strip() for line in (TOP / "tests/tsan/known").read_text().splitlines() if line[:1] not in "#"}
+LISTED = {line.strip() for line in (TOP / "tests/tsan/known").read_text().splitlines() if line[:1] not in "#"}
+FLAGS = {line.removeprefix("flag: ") for line in LISTED if line.startswith("flag: ")}
+KNOWN = LISTED | FLAGS
 REPORT = re.compile(r"^={18}\nWARNING: ThreadSanitizer: (.*?) \(pid.*?^={18}$", re.S | re.M)
 FRAME = re.compile(r"^ +#\d+ (\S+) (\S+)", re.M)
 THROUGH = re.compile(r"(ch|ber)_(mem)?(m|c|re)?(alloc|free)(_x)?$|(ch_strdup|ber_strdup_x|ber_dupbv(_x)?|ber_mem\w+|slap_sl_\w+)$")
@@ -52,7 +54,8 @@ class Report:
         self.met = [inner(frames) for _, frames in told]
         ours = any(is_ours(place) for _, place in self.met + [inner(f) for f in memory])
         touched = any(is_ours(place) for _, frames in told for _, place in frames)
-        self.counts = ours or touched and not any(function in KNOWN for function, _ in self.met)
+        functions = {function for function, _ in self.met}
+        self.counts = not functions & FLAGS and (ours or touched and not functions & KNOWN)
         self.whose = "ours" if self.counts else "known" if touched else "slapd's"
 
     def __str__(self):
