@@ -65,8 +65,8 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-openldap \
-	check-slapd26 check-valgrind slapd26 slapd-asan check-deb deb demo bench bench-delivery bench-scan bench-large \
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-tsan check-openldap \
+	check-slapd26 check-valgrind slapd26 slapd-asan slapd-tsan check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs \
 	crash26-programs includes FORCE
 .DELETE_ON_ERROR:
@@ -93,6 +93,7 @@ help:
 	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make check-asan   random LDAP operations against a slapd built with sanitizers (PROV_ASAN_OPERATIONS=20000, PROV_ASAN_SEED=1)"
+	@echo "make check-tsan   threads: writers, roles, cn=config and leavers against a slapd built with the thread sanitizer (PROV_TSAN_SECONDS=20)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
@@ -113,11 +114,12 @@ $(OL)/stamp: FORCE
 $(OL26)/stamp: FORCE
 	@scripts/slapd26.sh
 
-$(OL)-asan/stamp: $(OL)/stamp
-	@scripts/slapd-asan.sh
+$(OL)-asan/stamp $(OL)-tsan/stamp: $(OL)-%/stamp: $(OL)/stamp
+	@scripts/slapd-sanitized.sh $*
 
-slapd-asan: $(OL)-asan/stamp build/asan/provision.so
-	@echo "made: $(OL)-asan/inst/libexec/slapd and build/asan/provision.so"
+slapd-tsan: build/tsan/pause.so
+slapd-asan slapd-tsan: slapd-%: $(OL)-%/stamp build/%/provision.so
+	@echo "made: $(OL)-$*/inst/libexec/slapd and build/$*/provision.so"
 
 slapd26: build/26/provision.so
 	@echo "made: $(OL26)/inst/libexec/slapd and build/26/provision.so"
@@ -214,6 +216,7 @@ endef
 $(eval $(call module,build))
 $(eval $(call module,build/failpoints))
 $(eval $(call module,build/asan))
+$(eval $(call module,build/tsan))
 
 # for OpenLDAP 2.6: $(1) build folder, $(2) that of the store and the core it goes with, $(3) flags
 define module26
@@ -242,7 +245,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-slapd26 check-valgrind: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-tsan check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 check-openldap: all
@@ -264,10 +267,15 @@ crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/c
 crash26-programs: crash-programs build/26/failpoints/provision.so
 	@echo "made: build/26/failpoints/provision.so"
 
-build/crash/%.so: tests/crash/%.c
+define preload
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
+endef
+build/crash/%.so: tests/crash/%.c
+	$(preload)
+build/tsan/pause.so: tests/tsan/pause.c
+	$(preload)
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)

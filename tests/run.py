@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak asan deb
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak asan tsan deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -11,6 +11,7 @@ one failure more. Logs and results: build/results/.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -231,6 +232,21 @@ def step_asan(count):
         # no leaks: see scripts/slapd-asan.sh
         "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:halt_on_error=0:quarantine_size_mb=64",
         "UBSAN_OPTIONS": f"print_stacktrace=1:suppressions={TOP}/tests/asan/ubsan.supp"})
+
+
+def step_tsan(count):
+    """Threads of slapd and the module, with the thread sanitizer (make slapd-tsan); tests/slapd/races.py reads the reports."""
+    make("slapd-tsan", count)
+    kept = RESULTS / "tsan"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    there = TOP / "build/openldap-tsan/inst/libexec"
+    modules = ("sessions", "leaver", "follow", "clock", "roles", "memberof", "config", "state_dir", "connector_start", "overlays",
+               "replication", "controls", "breaker")
+    pytest("tsan", count, None, ["-s", "tests/tsan/test_threads.py", *(f"tests/slapd/test_{m}.py" for m in modules)], {
+        "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"), "PROV_TSAN": str(kept), "PROV_SLOW": "5",
+        "PROVISION_SO": str(TOP / "build/tsan/provision.so")}, together=True)
+    print(subprocess.run([sys.executable, "-B", "tests/slapd/races.py", kept], cwd=TOP, capture_output=True, text=True).stdout)
 
 
 def step_deb(count):

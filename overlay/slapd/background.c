@@ -109,7 +109,7 @@ static void run_jobs(struct prov_background *b, void *ctx)
 	struct prov_instance *pi = b->pi;
 	Connection conn = { 0 };
 	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
+	BackendDB db = prov_instance_database(pi);
 	bool go = true;
 
 	connection_fake_init2(&conn, &opbuf, ctx, 1);
@@ -199,7 +199,8 @@ int prov_background_open(struct prov_instance *pi)
 	b->pi = pi;
 	ldap_pvt_thread_mutex_init(&b->mutex);
 	pi->background = b;
-	prov_background_kick(pi);
+	if (slapMode & SLAP_SERVER_RUNNING)
+		prov_background_kick(pi);
 	return 0;
 }
 

@@ -39,7 +39,9 @@ struct prov_background_figures {
 	struct prov_error refusal; /* the last one and why */
 };
 
-int prov_background_open(struct prov_instance *pi); /* sets pi->background, takes jobs up */
+/* Sets pi->background, and takes jobs up; while slapd still starts the clock's first ring does
+ * that (clock.h), when the other databases are open, too (accesslog's). */
+int prov_background_open(struct prov_instance *pi);
 void prov_background_close(struct prov_instance *pi);
 void prov_background_kick(struct prov_instance *pi); /* a job was committed */
 /* A write was committed: what failed before, for lack of room say, is tried again. */

@@ -87,7 +87,7 @@ static void load_policy(struct prov_instance *pi)
 	struct prov_snapshot *s = NULL;
 	Connection conn = { 0 };
 	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
+	BackendDB db = prov_instance_database(pi);
 	void *ctx = ldap_pvt_thread_pool_context();
 
 	connection_fake_init2(&conn, &opbuf, ctx, 0);
@@ -142,6 +142,14 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	prov_sync_open(pi);
 	prov_background_open(pi);
 	return 0;
+}
+
+BackendDB prov_instance_database(const struct prov_instance *pi)
+{
+	ldap_pvt_thread_mutex_lock(&pi->be->be_pcsn_st.be_pcsn_mutex);
+	BackendDB db = *pi->be;
+	ldap_pvt_thread_mutex_unlock(&pi->be->be_pcsn_st.be_pcsn_mutex);
+	return db;
 }
 
 bool prov_instance_listed(const struct prov_instance *pi)

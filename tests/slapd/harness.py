@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import ldap
+import races
 import valgrind
 
 from directory import Directory
@@ -134,7 +135,7 @@ class Slapd(Directory):
         self.config = Config(self.dir, module, keywords, list(overlays), **config)
         self.ldapi = "ldapi://" + str(self.dir / "sock").replace("/", "%2F")
         self.take_ports(port)
-        self.env = {**os.environ, "LDAPNOINIT": "1", "LC_ALL": "C.UTF-8"}
+        self.env = {**os.environ, "LDAPNOINIT": "1", "LC_ALL": "C.UTF-8", **races.environment(self.dir)}
         try:
             if self.config.tls:
                 make_pki(self.dir / "pki")
@@ -264,6 +265,7 @@ class Slapd(Directory):
                 if check:
                     self.check_log()
                     valgrind.check(self.dir)
+                    races.check(self.dir)
         finally:
             for p in (self.process, self.provd_process):
                 if p is not None and p.poll() is None:
