@@ -447,6 +447,7 @@ void prov_txn_show(Operation *op, SlapReply *rs)
 		take_csn(op);
 		slap_graduate_commit_csn(op); /* the first of the two: that of the commit */
 	}
+	PROV_FAILPOINT("write.show");
 	rs->sr_err = LDAP_SUCCESS;
 	send_ldap_result(op, rs);
 }
