@@ -123,12 +123,16 @@ def test_a_write_that_waits_while_another_is_shown_reaches_the_consumer(late):
     assert c.person("waits") is not None
 
 
-def test_the_context_reaches_what_was_answered_while_another_was_not_shown(late):
+ANSWERED = {"of an account": lambda p: p.leave("bob"),
+            "of no account": lambda p: p.admin.modify(f"ou=apps,{p.suffix}", replace={"description": "new"})}
+
+
+@pytest.mark.parametrize("what", ANSWERED)
+def test_the_context_reaches_what_was_answered_while_another_was_not_shown(late, what):
     """A consumer that asks now and then gets what the context has reached."""
     p, c, first = late
     first(1500)
-    p.admin.modify(f"ou=apps,{p.suffix}", replace={"description": "not ours"})
-    p.leave("bob")
+    ANSWERED[what](p)
     assert c.members("sales") == ["eve"], "too slow: shown before"
     wait_until(lambda: same(p, c), 10, "the consumer is the same")
     for s in (p, c):
