@@ -299,10 +299,14 @@ static int add_pool(struct prov_policy *p, const struct prov_entry *e, struct pr
 
 	if (!cn || !cn->n)
 		return complain(err, e, "cn", "is missing");
-	if (prov_grow(&p->pool, p->npool, &p->pool_room, sizeof(*p->pool)))
-		return PROV_ENOMEM;
-	p->pool[p->npool] = copy(&p->arena, cn->nval[0]);
-	return p->pool[p->npool++].data ? 0 : PROV_ENOMEM;
+	for (size_t i = 0; i < cn->n; i++) { /* the entries of several servers share a name */
+		if (prov_grow(&p->pool, p->npool, &p->pool_room, sizeof(*p->pool)))
+			return PROV_ENOMEM;
+		p->pool[p->npool] = copy(&p->arena, cn->nval[i]);
+		if (!p->pool[p->npool++].data)
+			return PROV_ENOMEM;
+	}
+	return 0;
 }
 
 static int add_connector(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err)

@@ -14,6 +14,7 @@
 #include "breaker.h"
 #include "capture.h"
 #include "clock.h"
+#include "context.h"
 #include "control.h"
 #include "convert.h"
 #include "failpoint.h"
@@ -719,6 +720,8 @@ int prov_write_finish(struct prov_write *w, Entry *entry)
 		return prov_write_refuse(w, LDAP_OTHER);
 	PROV_FAILPOINT("write.done");
 	int rc = prov_journal_capture(w, entry);
+	if (rc == 0 && w->op->o_tag == LDAP_REQ_DELETE)
+		rc = prov_context_note_delete(w->txn, &w->err);
 	if (rc == 0)
 		count_leaver(w); /* while the writer lock is held: the next one is counted too */
 	if (rc == 0)

@@ -47,6 +47,14 @@ class Failing(Slapd):
             self.disarm()
         return True
 
+    def start_with(self, *points):
+        """Several: (name, count, action) each."""
+        self.env["PROV_FAILPOINT"] = ",".join(f"{name}:{count}={action}" for name, count, action in points)
+        try:
+            self.start()
+        finally:
+            self.disarm()
+
     def acted(self, name):
         return f"failpoint {name}\n" in self.log()
 

@@ -50,6 +50,7 @@ USUAL = [re.compile(p) for p in (
     r"conn=-?\d+ op=-?\d+ (SRCH attr|attr)=",
     r"conn=\d+ op=\d+ DISCONNECT",
     r"provision: change=\S+ op=",
+    r"provision: contextCSN=",
     r"provision: (bind refused|cut|refused) dn=",
     r"mdb_db_open: database \".*\": unclean shutdown detected|mdb_monitor_db_open",
     r"<= (mdb|bdb)_\w+_candidates: \([\w;-]+\) not indexed",
