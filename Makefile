@@ -66,7 +66,7 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
 .PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-tsan check-openldap \
-	check-slapd26 check-valgrind slapd26 slapd-asan slapd-tsan check-deb deb demo bench bench-delivery bench-scan bench-large \
+	check-slapd26 check-valgrind check-versions slapd26 slapd-asan slapd-tsan check-deb deb demo bench bench-delivery bench-scan bench-large \
 	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs \
 	crash26-programs includes FORCE
 .DELETE_ON_ERROR:
@@ -90,6 +90,7 @@ help:
 	@echo "make slapd26      OpenLDAP 2.6 in build/openldap26, and the module for it; make check-slapd26 tests that"
 	@echo "make check-crash  kill -9, failpoints, power loss (PROV_CRASH_ROUNDS=200, PROV_PROVD_KILLS=1000, PROV_POWER_IMAGES=400 for more)"
 	@echo "make check-soak   many accounts of Active Directory; then 1000 kills of slapd, 2000 of provd, 1000 power losses (not part of make test)"
+	@echo "make check-versions OLD=REF  an older commit of the overlay beside this one, before it and after it (docs/upgrading.md)"
 	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make check-asan   random LDAP operations against a slapd built with sanitizers (PROV_ASAN_OPERATIONS=20000, PROV_ASAN_SEED=1)"
@@ -247,6 +248,11 @@ test:
 
 lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-tsan check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
+
+# an older commit or tag: make check-versions OLD=v0.9
+check-versions: $(OL)/stamp
+	@scripts/old-version.sh "$(OLD)" build/versions/old
+	@PROV_OLD=$(CURDIR)/build/versions/old $(PYTHON) tests/run.py versions
 
 check-openldap: all
 	@$(PYTHON) -B tests/openldap/run

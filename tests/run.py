@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak asan tsan deb
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak versions asan tsan deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -220,6 +220,11 @@ def step_soak(count):
                                           "PROV_NOMEM_STEP": os.environ.get("PROV_NOMEM_STEP", "1"),
                                           "PROV_POWER_IMAGES": os.environ.get("PROV_POWER_IMAGES", "1000"),
                                           "PROV_MESH_ROUNDS": os.environ.get("PROV_MESH_ROUNDS", "40")})
+
+
+def step_versions(count):
+    """An older version of the overlay beside this one, before it and after it: PROV_OLD (scripts/old-version.sh)."""
+    pytest("versions", count, 1200, together=True)
 
 
 def step_asan(count):

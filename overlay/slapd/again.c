@@ -3,6 +3,7 @@
  */
 #include "again.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "account.h"
@@ -14,6 +15,11 @@
 #include "monotonic.h"
 #include "relay.h"
 #include "session.h"
+
+#define MEMOS 16384
+
+/* Per account, by a hash of its name: a hash of what was said of it last, and as what it was. */
+static _Atomic uint64_t memo[MEMOS];
 
 /* One commit's accounts. */
 struct batch {
@@ -75,6 +81,33 @@ static bool for_want_of_memory(const struct prov_write *w, int rc)
 	return rc == LDAP_OTHER && (!w->err.text[0] || w->err.code == PROV_ENOMEM);
 }
 
+static uint64_t hash(uint64_t h, const char *text, size_t len) /* FNV-1a */
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 1099511628211ULL;
+	return h;
+}
+
+/* It did not get what it was due. The clock comes again each minute: that is told once, and again
+ * when the reason, the account or the policy has changed since. */
+static void tell(const struct prov_again *a, const struct prov_write *w, const char *how)
+{
+	const char *dn = w->before->e_nname.bv_val, *why = w->err.text[0] ? w->err.text : "out of memory";
+	uint64_t h = hash(1469598103934665603ULL, dn, w->before->e_nname.bv_len);
+	_Atomic uint64_t *slot = &memo[h % MEMOS];
+	Attribute *csn = attr_find(w->before->e_attrs, slap_schema.si_ad_entryCSN);
+
+	h = hash(h ^ prov_snapshot_generation(w->snap), a->what, strlen(a->what));
+	h = hash(h, why, strlen(why));
+	if (csn)
+		h = hash(h, csn->a_vals[0].bv_val, csn->a_vals[0].bv_len);
+	if (atomic_exchange(slot, h) == h)
+		return;
+	Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" %s reason=\"%s\"\n", a->what,
+		PROV_LOG_TEXT(w->before->e_nname), how, why);
+	prov_background_refused(a->job, dn, why);
+}
+
 /* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
  * (nothing was written), -2: failed half way, the transaction must go, -3: the same, but by no
  * fault of the account: it could not be read or recorded, or there was no memory. */
@@ -111,9 +144,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 		goto failed;
 	}
 	if (rc != LDAP_SUCCESS) {
-		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" refused reason=\"%s\"\n", b->a->what,
-			PROV_LOG_TEXT(ndn), w.err.text);
-		prov_background_refused(b->a->job, ndn.bv_val, w.err.text);
+		tell(b->a, &w, "refused");
 		result = -1;
 		goto out;
 	}
@@ -134,8 +165,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 		result = for_want_of_memory(&w, rc) ? -3 : -2;
 failed:
 	if (result < 0)
-		Debug(LDAP_DEBUG_ANY, "provision: %s dn=\"%s\" failed reason=\"%s\"\n", b->a->what,
-			PROV_LOG_TEXT(ndn), w.err.text[0] ? w.err.text : "out of memory");
+		tell(b->a, &w, "failed");
 out:
 	prov_write_close(&w);
 	op->o_req_dn = op->o_req_ndn = ndn;

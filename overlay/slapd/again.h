@@ -19,7 +19,8 @@ struct prov_again {
 /*
  * n accounts (normalized names) in one commit; when one spoils it, each by itself. Those that
  * are right already cost a look. Sessions of accounts that end are cut. Accounts that the policy
- * refuses or that cannot be written are logged, counted (prov_background_refused) and left.
+ * refuses or that cannot be written are logged and counted (prov_background_refused), once for each
+ * change of the account, the policy or the reason, and left.
  * Roles that segregation of duties forbids are withheld, which is logged and counted, too; what
  * goes away goes all the same. false: had to stop in the middle.
  */

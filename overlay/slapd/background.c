@@ -231,4 +231,9 @@ void prov_background_read(struct prov_instance *pi, struct prov_background_figur
 	ldap_pvt_thread_mutex_lock(&b->mutex);
 	*out = b->fig;
 	ldap_pvt_thread_mutex_unlock(&b->mutex);
+	struct prov_arena arena = PROV_ARENA_INIT;
+	struct prov_job job = { .arena = &arena };
+	const struct kind *kind;
+	out->stored = first_job(pi, &arena, &kind, &job) == 0;
+	prov_arena_dispose(&arena);
 }

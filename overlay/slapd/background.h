@@ -34,6 +34,7 @@ enum prov_job_end {
 
 struct prov_background_figures {
 	uint64_t done, total; /* of the job at hand */
+	bool stored; /* there is a job; it may not have begun, and done and total are the last one's */
 	char what[256];
 	uint64_t refused; /* accounts, since slapd started: one as often as it was looked at */
 	struct prov_error refusal; /* the last one and why */
@@ -48,6 +49,7 @@ void prov_background_kick(struct prov_instance *pi); /* a job was committed */
 void prov_background_nudge(struct prov_instance *pi);
 /* So it is when 10 s have passed without one. */
 void prov_background_retry(struct prov_instance *pi);
+/* Not inside an operation of the database. */
 void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out);
 
 /* For the kinds. Must it end here, and go on later? */

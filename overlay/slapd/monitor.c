@@ -55,8 +55,7 @@ static int update(Operation *op, SlapReply *rs, Entry *e, void *priv)
 	prov_runtime_figures(pi, &f);
 	put_number(e, prov_ad.monFollowDone, f.follow_done);
 	put_number(e, prov_ad.monFollowTotal, f.follow_total);
-	put_number(e, prov_ad.monFollowPending,
-		f.follow_total > f.follow_done ? f.follow_total - f.follow_done : 0);
+	put_number(e, prov_ad.monFollowPending, f.follow_pending);
 	put_number(e, prov_ad.monBacklog, f.backlog);
 	put_number(e, prov_ad.monRelayed, f.relayed);
 	put_number(e, prov_ad.monPolicyGeneration, f.policy_generation);

@@ -12,10 +12,10 @@
 struct prov_monitor; /* opaque */
 
 struct prov_figures {
-	uint64_t follow_done,
-		follow_total; /* accounts of the policy change that is being followed */
-	uint64_t backlog;     /* capture rows that are not yet relayed */
-	uint64_t relayed;     /* capture rows that are */
+	uint64_t follow_done, follow_total; /* accounts of the job at hand, or the last one */
+	uint64_t follow_pending; /* still to do there; at least 1 while any job is stored */
+	uint64_t backlog;        /* capture rows that are not yet relayed */
+	uint64_t relayed;        /* capture rows that are */
 	uint64_t policy_generation;
 	char policy_error[256]; /* empty: the policy is in force */
 	char info[512];         /* empty: nothing to tell */

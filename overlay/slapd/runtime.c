@@ -267,6 +267,7 @@ void prov_runtime_figures(struct prov_instance *pi, struct prov_figures *out)
 	prov_background_read(pi, &f);
 	out->follow_done = f.done;
 	out->follow_total = f.total;
+	out->follow_pending = f.total > f.done ? f.total - f.done : f.stored;
 	out->relayed = prov_capture_relayed(pi->capture);
 	uint64_t last = prov_capture_last(pi->capture);
 	out->backlog = last > out->relayed ? last - out->relayed : 0;

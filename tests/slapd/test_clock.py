@@ -140,6 +140,33 @@ def test_many_end_at_once_in_few_commits(s):
     assert len([r for r in s.trail() if r["op"] == "clock"]) == 70
 
 
+def test_who_is_refused_by_the_clock_is_told_of_once_and_again_when_something_has_changed(s):
+    """The clock rings for others, too, and looks at all whose time has come."""
+    s.expect_log("clock dn=.*ann.* refused", "follow dn=.*ann.* refused")
+
+    def told():
+        return s.log().count('clock dn="uid=ann')
+
+    def another_ends(n):
+        s.account(f"o{n}", provEndTime=at(1))
+        wait_until(lambda: state(s, f"o{n}") == "terminated", 15)
+
+    s.account("ann", title="Dr", provStartTime=at(3))
+    s.role("car", provAssignFilter="(title=*)", provTemplate="add description: {carLicense}")
+    wait_until(lambda: told() == 1, 15, "the log says so")
+    another_ends(1)
+    another_ends(2)
+    assert told() == 1 and state(s, "ann") == "pending"
+    info = s.monitor().one("provMonitorInfo")
+    assert "carLicense" in info and info.startswith("2 times"), "following the role, and by the clock"
+    s.admin.modify(s.role_dn("car"), replace={"provTemplate": "add description: {employeeType}"})
+    another_ends(3)
+    assert told() == 2 and "employeeType" in s.monitor().one("provMonitorInfo")
+    s.admin.modify(s.role_dn("car"), replace={"provTemplate": "add description: {title}"})
+    wait_until(lambda: state(s, "ann") == "active", 15, "nothing is in the way")
+    assert s.person("ann")["description"] == ["Dr"]
+
+
 def test_without_an_index_the_log_says_so_once_and_it_works(make_slapd):
     slapd = make_slapd(index=["objectClass,uid,entryUUID eq"])
     slapd.expect_log("provDue has no index")

@@ -115,6 +115,19 @@ def test_progress_is_shown_and_ends(slapd):
     assert m.one("provMonitorFollowDone") == m.one("provMonitorFollowTotal") == "200"
 
 
+def test_nothing_is_pending_only_when_all_have_followed(slapd):
+    """Not before the accounts of a change have been looked for, either."""
+    company(slapd, 60)
+    for i in range(40):
+        slapd.admin.modify(slapd.role_dn("sales"), replace={"provTemplate": f"add description: text {i}"})
+        pending = slapd.monitor().one("provMonitorFollowPending")
+        if i % 2:  # what comes while another change is being spread waits, too
+            wait_until(lambda: settled(slapd))
+            pending = "0"
+        have = {e.one("description") for e in slapd.admin.search(slapd.suffix, "(uid=u*)", ["description"])}
+        assert pending != "0" or have == {f"text {i}"}, (i, pending, have)
+
+
 @pytest.mark.parametrize("hard", [False, True], ids=["stop", "kill"])
 def test_a_restart_in_the_middle_resumes(make_slapd, hard):
     s = make_slapd()

@@ -18,11 +18,11 @@ def provider_options(**kw):
     return dict(overlays=[("syncprov", {"syncprov-checkpoint": "1 1", "syncprov-sessionlog": "100"})], server_id=1, **kw)
 
 
-def consumer_of(p, delta=False, **kw):
+def consumer_of(p, delta=False, cls=Slapd, **kw):
     line = (f'rid=001 provider={p.uri} binddn="{p.rootdn}" bindmethod=simple credentials={p.rootpw} '
             f'searchbase="{p.suffix}" type=refreshAndPersist retry="1 +" schemachecking=off')
     line += DELTA if delta else ""
-    c = Slapd(base=False, server_id=None, database=[
+    c = cls(base=False, server_id=None, database=[
         ("syncrepl", "olcSyncrepl", line), ("updateref", "olcUpdateRef", p.uri)], **kw)
     c.expect_log("syncrepl|do_sync|dn_callback|be_modify|is not in the list|consumer state|refreshDelete|null_callback|"
                  "operation for internal|slap_client_connect|conn=|rid=001")

@@ -209,6 +209,26 @@ def test_machines_without_a_live_owner(s):
     assert f["related"] == s.person_dn("gone") and "left since" in f["text"]
 
 
+def test_the_remedy_for_what_a_leaver_has_left_takes_all_of_it(s):
+    """Roles given by hand, too: as when an account ends under the overlay."""
+    s.group("staff")
+    s.role("staff", provGroup="staff")
+    s.role("project")
+    day = f"20260101000000Z - {s.role_dn('project')}"
+    s.account("eve", provAssignedRole=s.role_dn("staff"), provTimedRole=day)
+    s.leave("bob")
+    offline(s, (s.person_dn("eve"), "replace", "provState", "terminated"),  # and all it had stays
+            (s.person_dn("bob"), "add", "provAssignedRole", s.role_dn("staff")),
+            (s.person_dn("bob"), "add", "provTimedRole", day))
+    found = {f["dn"]: f for f in scan(s, check=1) if f["id"] == "LEAVER_LEFTOVER" and "ldif" in f}
+    assert sorted(found) == [s.person_dn("bob"), s.person_dn("eve")]
+    ldapmodify(s, s.provctl("scan", "--ldif", check=1).stdout)
+    assert scan(s, check=0) == []
+    for name in ("bob", "eve"):
+        assert s.person(name)["provAssignedRole"] == s.person(name)["provTimedRole"] == []
+    assert s.members("staff") == []
+
+
 def test_references_to_what_is_not_there(s):
     s.role("staff")
     s.account("eve", manager=s.person_dn("ada"), seeAlso=[f"cn=nobody,{SUFFIX}", s.role_dn("staff")])

@@ -1,13 +1,15 @@
 """The state directory is missing, not a directory, or full: writes go on while the database can
 keep their records, then they are refused with a clear text. Nothing is ever lost."""
 
+import contextlib
 import os
 import subprocess
 
 import ldap
+import lmdb
 import pytest
 
-from harness import wait_until
+from harness import PROVD, wait_until
 from ldapclient import refused
 from statedb import captured
 
@@ -211,3 +213,33 @@ def test_after_many_changes_writes_do_not_wait_for_the_relay_to_begin(make_slapd
     (s.dir / "kept").rename(s.state / "state.mdb")
     wait_until(lambda: s.monitor().one("provMonitorBacklog") == "0", 40, "the relay goes on")
     assert s.state_now().chain() == BACKLOG + 53
+
+
+def test_a_state_directory_of_a_newer_format_is_left_alone_and_said(slapd):
+    """As after a downgrade over a change of format: changes wait in the database, provd refuses to run."""
+    s = slapd
+
+    def mark(number):
+        with contextlib.closing(lmdb.open(str(s.place("slapd") / "state.mdb"), subdir=False, max_dbs=16)) as env:
+            with env.begin(write=True, db=env.open_db(b"meta", create=False)) as txn:
+                txn.put(b"format", number.to_bytes(8, "big"))
+
+    s.account("ada")
+    s.wait_relayed()
+    s.stop()
+    mark(2)
+    before = (s.place("slapd") / "state.mdb").read_bytes()
+    s.start()
+    s.expect_log("format 2, this program knows 1")
+    s.wait_log("state.mdb: format 2, this program knows 1")
+    s.account("bob")
+    assert "format 2, this program knows 1" in s.monitor().one("provMonitorInfo")
+    assert "format 2, this program knows 1" in s.provctl("status").stdout
+    done = subprocess.run([PROVD, "--foreground", "--state", s.state, "-H", s.ldapi], capture_output=True, text=True,
+                          env=s.env, timeout=20)
+    assert done.returncode == 2 and "format 2, this program knows 1" in done.stdout + done.stderr
+    s.stop()
+    assert (s.place("slapd") / "state.mdb").read_bytes() == before
+    mark(1)
+    s.start()
+    assert [r["uid"] for r in s.trail()] == ["ada", "bob"]

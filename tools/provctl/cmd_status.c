@@ -210,7 +210,9 @@ static void print_monitor(const json_t *m)
 	line("generation", "%s", member(m, "PolicyGeneration"));
 	if (*member(m, "PolicyError"))
 		line("policy error", "%s", member(m, "PolicyError"));
-	if (number(m, "FollowPending"))
+	if (number(m, "FollowPending") && number(m, "FollowDone") == number(m, "FollowTotal"))
+		line("follow", "accounts have still to follow a change");
+	else if (number(m, "FollowPending"))
 		line("follow", "%lld of %lld accounts done, %lld to do",
 			(long long)number(m, "FollowDone"), (long long)number(m, "FollowTotal"),
 			(long long)number(m, "FollowPending"));

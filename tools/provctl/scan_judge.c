@@ -32,6 +32,20 @@ struct wrong {
 	bool later; /* is said when the account was asked for again */
 };
 
+/* The policy takes away what it gave; roles that were given by hand go when an account ends, and
+ * this one has ended before. */
+static char *remedy_leftover(const struct scan_entry *e, const char *state)
+{
+	char *text = scan_ldif_state(e->dn.bv_val, state), *more = NULL;
+	if (text &&
+		asprintf(&more, "%.*s%s%s\n", (int)strlen(text) - 1, text,
+			e->val[SCAN_A_ASSIGNED] ? "replace: provAssignedRole\n-\n" : "",
+			e->val[SCAN_A_TIMED] ? "replace: provTimedRole\n-\n" : "") < 0)
+		more = NULL;
+	free(text);
+	return more;
+}
+
 static char *remedy(const struct judged *j, enum remedy how)
 {
 	const struct berval *state = scan_first(j->e, SCAN_A_STATE);
@@ -41,7 +55,7 @@ static char *remedy(const struct judged *j, enum remedy how)
 		(how == SUSPEND && (j->a->flag & SCAN_F_MACHINE || !scan_works(j->e))))
 		return NULL;
 	if (how == AGAIN)
-		return scan_ldif_state(j->e->dn.bv_val, state ? state->bv_val : "terminated");
+		return remedy_leftover(j->e, state ? state->bv_val : "terminated");
 	/* past its end there is one state only that the policy takes */
 	return scan_ldif_state(j->e->dn.bv_val,
 		end && end <= j->s->now ? "terminated" : "suspended");
@@ -231,7 +245,8 @@ static int check_leftover(struct judged *j)
 	unsigned in_force = count(e, SCAN_A_EFFECTIVE), grants = 0;
 	unsigned given = count(e, SCAN_A_ASSIGNED) + count(e, SCAN_A_TIMED);
 	struct wrong w = { FINDING_LEAVER_LEFTOVER, NULL,
-		"write provState again (replace it by its own value), so that the policy is applied",
+		"take away the roles given by hand, and write provState again (replace it by its own value), "
+		"so that the policy is applied",
 		scan_time(e, SCAN_A_SINCE), AGAIN, false };
 	char since[24];
 	if (!scan_left(e) || !scan_wants(j->s, FINDING_LEAVER_LEFTOVER))
