@@ -92,7 +92,8 @@ static uint64_t hash(uint64_t h, const char *text, size_t len) /* FNV-1a */
  * when the reason, the account or the policy has changed since. */
 static void tell(const struct prov_again *a, const struct prov_write *w, const char *how)
 {
-	const char *dn = w->before->e_nname.bv_val, *why = w->err.text[0] ? w->err.text : "out of memory";
+	const char *dn = w->before->e_nname.bv_val,
+		   *why = w->err.text[0] ? w->err.text : "out of memory";
 	uint64_t h = hash(1469598103934665603ULL, dn, w->before->e_nname.bv_len);
 	_Atomic uint64_t *slot = &memo[h % MEMOS];
 	Attribute *csn = attr_find(w->before->e_attrs, slap_schema.si_ad_entryCSN);
