@@ -246,8 +246,7 @@ def step_tsan(count):
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     there = TOP / "build/openldap-tsan/inst/libexec"
-    modules = ("sessions", "leaver", "follow", "clock", "roles", "memberof", "config", "state_dir", "connector_start", "overlays",
-               "replication", "controls", "breaker")
+    modules = ("sessions", "leaver", "follow", "config", "connector_start", "breaker", "memberof")
     pytest("tsan", count, None, ["-s", "tests/tsan/test_threads.py", *(f"tests/slapd/test_{m}.py" for m in modules)], {
         "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"), "PROV_TSAN": str(kept), "PROV_SLOW": "5",
         "PROVISION_SO": str(TOP / "build/tsan/provision.so")}, together=True)

@@ -35,6 +35,7 @@ struct prov_monitor;    /* monitor.h */
 struct prov_instance {
 	slap_overinst *on;
 	BackendDB *be;
+	bool controls; /* the database knows ours; changed in a pause, or before the pool works */
 	/* configuration */
 	struct berval policy_dn, policy_ndn;
 	int naccounts;

@@ -40,17 +40,19 @@ int prov_db_init(BackendDB *be, ConfigReply *cr)
 	pi->on = on;
 	on->on_bi.bi_private = pi;
 	prov_control_attach(be);
+	pi->controls = true;
 	return 0;
 }
 
 int prov_db_destroy(BackendDB *be, ConfigReply *cr)
 {
 	slap_overinst *on = (slap_overinst *)be->bd_info;
+	struct prov_instance *pi = on->on_bi.bi_private;
 
 	(void)cr;
-	if (on->on_bi.bi_private)
+	if (pi && pi->controls)
 		prov_control_detach(be);
-	prov_instance_free(on->on_bi.bi_private);
+	prov_instance_free(pi);
 	on->on_bi.bi_private = NULL;
 	return 0;
 }
@@ -184,8 +186,11 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 	prov_snapshot_put(&s);
 	if (pi->capture)
 		prov_capture_close(pi);
-	if (pause)
+	if (pause) {
+		prov_control_detach(be); /* slapd counts without a lock who has them */
+		pi->controls = false;
 		slap_unpause_server();
+	}
 	return 0;
 }
 
