@@ -57,8 +57,8 @@ static void find_newest(struct prov_instance *pi, Operation *op, struct newest *
 }
 
 /* As syncprov stores it. */
-static int store(struct prov_instance *pi, const Operation *op, struct berval *ndn, BerVarray values,
-	unsigned n)
+static int store(struct prov_instance *pi, const Operation *op, struct berval *ndn,
+	BerVarray values, unsigned n)
 {
 	Modifications mod = { .sml_op = LDAP_MOD_REPLACE,
 		.sml_flags = SLAP_MOD_INTERNAL,
@@ -111,7 +111,8 @@ void prov_context_mend(struct prov_instance *pi, Operation *op, struct berval *n
 		break;
 	}
 	if (rc != LDAP_SUCCESS)
-		Debug(LDAP_DEBUG_ANY, "provision: cannot mend contextCSN: %s\n", ldap_err2string(rc));
+		Debug(LDAP_DEBUG_ANY, "provision: cannot mend contextCSN: %s\n",
+			ldap_err2string(rc));
 	if (e)
 		entry_free(e);
 }
