@@ -128,6 +128,7 @@ int prov_write_begin(struct prov_write *w)
 	} else {
 		PROV_FAILPOINT("write.begun");
 		prov_txn_take_csn(w->txn);
+		prov_snapshot_refresh(w->pi, w->op);
 		w->snap = prov_snapshot_get(w->pi);
 		w->policy = w->snap ? prov_snapshot_policy(w->snap) : NULL;
 		return 0;
