@@ -8,7 +8,6 @@
 #include "failpoint.h"
 #include "follow.h"
 #include "monotonic.h"
-#include "relay.h"
 #include "snapshot.h"
 #include "sync.h"
 #include "txn.h"
@@ -120,7 +119,6 @@ static void refresh_policy(struct prov_background *b, Operation *op)
 	prov_snapshot_refresh(b->pi, op);
 	prov_txn_abort(&txn);
 	prov_txn_done(&txn);
-	prov_relay_kick(b->pi);
 	int64_t now = prov_monotonic_ns(), rest = 4 * (now - began);
 	for (int64_t end = now + (rest < MOST ? rest : MOST); now < end && !must_yield(b);
 		now = prov_monotonic_ns()) {

@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "lookup.h"
+#include "relay.h"
 #include "types.h"
 
 struct known_group {
@@ -222,6 +223,7 @@ void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
 	if (s) {
 		s = prov_snapshot_swap(pi, s);
 		prov_snapshot_put(&s);
+		prov_relay_kick(pi); /* provd has connectors from there */
 	}
 }
 
