@@ -189,6 +189,7 @@ static int commit_all(const struct prov_again *a, const struct berval *dn, size_
 		prov_logturn_give(&log);
 		return -1;
 	}
+	prov_snapshot_refresh(pi, a->job->op);
 	const int64_t began = prov_monotonic_ns();
 	for (size_t i = 0; i < n && rc > -2; i++) {
 		rc = one(&b, &txn, dn[i]);

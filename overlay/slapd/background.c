@@ -8,7 +8,9 @@
 #include "failpoint.h"
 #include "follow.h"
 #include "monotonic.h"
+#include "snapshot.h"
 #include "sync.h"
+#include "txn.h"
 
 #define RETRY_NS 10000000000L
 
@@ -104,6 +106,30 @@ static int first_job(struct prov_instance *pi, struct prov_arena *arena, const s
 	return rc;
 }
 
+/*
+ * What replication has changed of the policy comes into force without a writer, too: provd and cn=Monitor
+ * ask. It takes the writer lock, so after it the others have that for much longer.
+ */
+static void refresh_policy(struct prov_background *b, Operation *op)
+{
+	enum { SLICE = 20000000, MOST = 1000000000 };
+	struct prov_error err = { 0, "" };
+	struct prov_txn txn;
+
+	if (!prov_snapshot_outdated(b->pi) || prov_txn_begin(&txn, b->pi, op, &err))
+		return;
+	const int64_t began = prov_monotonic_ns();
+	prov_snapshot_refresh(b->pi, op);
+	prov_txn_abort(&txn);
+	prov_txn_done(&txn);
+	int64_t now = prov_monotonic_ns(), rest = 4 * (now - began);
+	for (int64_t end = now + (rest < MOST ? rest : MOST); now < end && !must_yield(b);
+		now = prov_monotonic_ns()) {
+		const struct timespec t = { 0, end - now < SLICE ? end - now : SLICE };
+		nanosleep(&t, NULL);
+	}
+}
+
 static void run_jobs(struct prov_background *b, void *ctx)
 {
 	struct prov_instance *pi = b->pi;
@@ -120,6 +146,7 @@ static void run_jobs(struct prov_background *b, void *ctx)
 	op->o_ndn = db.be_rootndn;
 	op->o_tag = LDAP_REQ_MODIFY;
 	while (go && !must_yield(b)) {
+		refresh_policy(b, op);
 		struct prov_arena arena = PROV_ARENA_INIT;
 		struct prov_job job = { .task = b, .pi = pi, .op = op, .arena = &arena };
 		const struct kind *kind;
@@ -130,7 +157,7 @@ static void run_jobs(struct prov_background *b, void *ctx)
 		int rc = first_job(pi, &arena, &kind, &job);
 		enum prov_job_end end = rc == 0 ? kind->run(&job) : PROV_JOB_LATER;
 		go = end != PROV_JOB_LATER;
-		if (!go && rc != PROV_ENOENT && !must_yield(b)) {
+		if (!go && (rc != PROV_ENOENT || prov_snapshot_outdated(pi)) && !must_yield(b)) {
 			atomic_store(&b->stalled_at, prov_monotonic_ns());
 			atomic_store(&b->stalled, true);
 		}

@@ -55,6 +55,7 @@ struct prov_instance {
 	_Atomic(struct prov_background *)
 		background; /* the relay, which begins before it, asks, too */
 	struct prov_clock *clock;
+	_Atomic uint64_t policy_changes; /* by replication; snapshot.h */
 	atomic_bool syncing; /* sync.h: there are stored jobs; changed under the writer lock */
 	struct prov_monitor *monitor;
 	ldap_pvt_thread_mutex_t breaker_mutex;

@@ -3,7 +3,7 @@
  */
 #include "replica.h"
 
-#include "relay.h"
+#include "background.h"
 #include "session.h"
 #include "snapshot.h"
 
@@ -22,32 +22,20 @@ static bool in_policy(struct prov_instance *pi, Operation *op)
 		dnIsSuffix(op->orr_nnewSup, &pi->policy_ndn);
 }
 
-static void reload(struct prov_instance *pi, Operation *op)
-{
-	struct prov_error err = { 0, "" };
-	struct prov_snapshot *s = NULL;
-	int rc = prov_snapshot_load(pi, op, &s, &err);
-
-	if (rc) {
-		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
-			err.text);
-		s = prov_snapshot_broken(rc, err.text);
-	}
-	s = prov_snapshot_swap(pi, s);
-	prov_snapshot_put(&s);
-	prov_relay_kick(pi);
-}
-
 static int replica_response(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = op->o_callback->sc_private;
 
 	if (rs->sr_type != REP_RESULT || rs->sr_err != LDAP_SUCCESS)
 		return SLAP_CB_CONTINUE;
-	if (in_policy(pi, op)) {
-		reload(pi, op);
-		return SLAP_CB_CONTINUE;
+	bool policy = in_policy(pi, op);
+	/* what a role names may come later than the role */
+	if (policy || prov_snapshot_is_broken(pi)) {
+		prov_snapshot_outdate(pi);
+		prov_background_kick(pi);
 	}
+	if (policy)
+		return SLAP_CB_CONTINUE;
 	prov_session_touch();
 	if (pi->sessions &&
 		(op->o_tag == LDAP_REQ_DELETE || prov_session_blocked(pi, op, &op->o_req_ndn)))

@@ -103,7 +103,7 @@ static void load_policy(struct prov_instance *pi)
 		Debug(LDAP_DEBUG_ANY,
 			"provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
 			pi->policy_dn.bv_val ? pi->policy_dn.bv_val : "", err.text);
-		s = prov_snapshot_broken(rc, err.text);
+		s = prov_snapshot_broken(pi, rc, err.text);
 	}
 	s = prov_snapshot_swap(pi, s);
 	prov_snapshot_put(&s);

@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "lookup.h"
+#include "relay.h"
 #include "types.h"
 
 struct known_group {
@@ -18,6 +19,7 @@ struct known_group {
 struct prov_snapshot {
 	atomic_uint refs;
 	uint64_t generation;
+	uint64_t as_of; /* policy_changes when it was loaded */
 	struct prov_policy *policy;
 	struct prov_arena arena; /* of the groups */
 	size_t ngroup, room;
@@ -38,13 +40,14 @@ struct load {
 	int rc;
 };
 
-static struct prov_snapshot *snapshot_new(void)
+static struct prov_snapshot *snapshot_new(struct prov_instance *pi)
 {
 	struct prov_snapshot *s = calloc(1, sizeof(*s));
 
 	if (s) {
 		atomic_init(&s->refs, 1);
 		s->generation = atomic_fetch_add(&generations, 1) + 1;
+		s->as_of = atomic_load(&pi->policy_changes);
 	}
 	return s;
 }
@@ -114,7 +117,7 @@ static int add_entry(void *ctx, Entry *e)
 int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snapshot **out,
 	struct prov_error *err)
 {
-	struct load l = { pi, op, snapshot_new(), prov_snapshot_get(pi), err, 0 };
+	struct load l = { pi, op, snapshot_new(pi), prov_snapshot_get(pi), err, 0 };
 	struct prov_policy_env env = { &l, env_group };
 
 	if (!l.snap) {
@@ -144,11 +147,11 @@ out:
 	return l.rc;
 }
 
-struct prov_snapshot *prov_snapshot_broken(int rc, const char *why)
+struct prov_snapshot *prov_snapshot_broken(struct prov_instance *pi, int rc, const char *why)
 {
 	/* for when there is no memory even for that; the first reference is its own */
 	static struct prov_snapshot none = { .refs = 1, .error = "out of memory", .lacking = true };
-	struct prov_snapshot *s = snapshot_new();
+	struct prov_snapshot *s = snapshot_new(pi);
 
 	if (!s) {
 		atomic_fetch_add(&none.refs, 1);
@@ -194,6 +197,49 @@ struct prov_snapshot *prov_snapshot_swap(struct prov_instance *pi, struct prov_s
 	pi->snapshot = s;
 	pthread_mutex_unlock(&swap_mutex);
 	return old;
+}
+
+bool prov_snapshot_is_broken(struct prov_instance *pi)
+{
+	struct prov_snapshot *s = prov_snapshot_get(pi);
+	bool broken = s && s->error[0];
+
+	prov_snapshot_put(&s);
+	return broken;
+}
+
+void prov_snapshot_outdate(struct prov_instance *pi)
+{
+	atomic_fetch_add(&pi->policy_changes, 1);
+}
+
+bool prov_snapshot_outdated(struct prov_instance *pi)
+{
+	struct prov_snapshot *s = prov_snapshot_get(pi);
+	bool old = s && (s->lacking || s->as_of != atomic_load(&pi->policy_changes));
+
+	prov_snapshot_put(&s);
+	return old;
+}
+
+void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
+{
+	struct prov_error err = { 0, "" };
+	struct prov_snapshot *s = NULL;
+
+	if (!prov_snapshot_outdated(pi))
+		return;
+	int rc = prov_snapshot_load(pi, op, &s, &err);
+	if (rc && !slapd_shutdown) {
+		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
+			err.text);
+		s = prov_snapshot_broken(pi, rc, err.text);
+	}
+	if (s) {
+		s = prov_snapshot_swap(pi, s);
+		prov_snapshot_put(&s);
+		prov_relay_kick(pi); /* provd has connectors from there */
+	}
 }
 
 const struct prov_policy *prov_snapshot_policy(const struct prov_snapshot *s)

@@ -260,6 +260,7 @@ static int batch(const struct prov_job *stored, struct job *job, bool *end)
 
 	if (prov_txn_begin(&txn, pi, stored->op, &err))
 		return PROV_EIO;
+	prov_snapshot_refresh(pi, stored->op);
 	void *mdb = prov_txn_mdb(&txn);
 	int rc = prov_named_get(pi->capture, mdb, stored->name, &v);
 	if (rc == 0)

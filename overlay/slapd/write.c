@@ -119,22 +119,6 @@ int prov_write_no_access(struct prov_write *w)
 	return prov_write_refuse(w, LDAP_INSUFFICIENT_ACCESS);
 }
 
-/* The policy could not be loaded when it changed, for want of memory: now it may be. It is the
- * committed one that is seen, as this transaction has changed nothing yet. */
-static void load_again(struct prov_write *w)
-{
-	struct prov_snapshot *s = NULL;
-
-	if (prov_snapshot_load(w->pi, w->op, &s, &w->err))
-		return;
-	Debug(LDAP_DEBUG_ANY, "provision: the policy is in force again\n");
-	s = prov_snapshot_swap(w->pi, s);
-	prov_snapshot_put(&s);
-	prov_snapshot_put(&w->snap);
-	w->snap = prov_snapshot_get(w->pi);
-	prov_relay_kick(w->pi);
-}
-
 int prov_write_begin(struct prov_write *w)
 {
 	w->own.op = w->op;
@@ -148,9 +132,8 @@ int prov_write_begin(struct prov_write *w)
 	} else {
 		PROV_FAILPOINT("write.begun");
 		prov_txn_take_csn(w->txn);
+		prov_snapshot_refresh(w->pi, w->op);
 		w->snap = prov_snapshot_get(w->pi);
-		if (w->snap && prov_snapshot_lacking(w->snap))
-			load_again(w);
 		w->policy = w->snap ? prov_snapshot_policy(w->snap) : NULL;
 		return 0;
 	}

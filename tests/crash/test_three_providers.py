@@ -46,7 +46,7 @@ def writers_of(mesh, i, name, rng):
 
 
 def followed(s, i):
-    """All accounts of its own have the present text of their role: a job that has not begun counts nowhere."""
+    """All accounts of its own have the present text of their role."""
     seen = Seen(s, ALL)
     return all(e["description"] == [seen.texts[d.split(",")[0][3:]]] for e in seen.people.values()
                if e.one("uid").startswith(f"p{i}") for d in e["provEffectiveRole"])

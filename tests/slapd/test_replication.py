@@ -3,6 +3,7 @@
 import itertools
 import re
 import threading
+import time
 
 import ldap
 import pytest
@@ -344,3 +345,46 @@ def test_a_range_that_comes_back_as_it_was_is_not_used_again(slapd):
     slapd.admin.modify(dn, replace={"provPoolRange": ["0 500 599"]})
     slapd.account("eve", title="Dr")
     assert slapd.person("eve").one("employeeNumber") == "500"
+
+
+def test_many_roles_at_once_are_compiled_few_times_on_the_consumer(make_slapd):
+    """Or else whoever leaves behind them waits for a compilation of the whole policy for each."""
+    n = 600
+    p = make_slapd(start=False, **provider_options())
+    p.slapadd("".join(f"dn: {p.role_dn(f'r{i}')}\nobjectClass: provRole\ncn: r{i}\nprovAssignFilter: (departmentNumber=d{i})\n\n"
+                      for i in range(n)))
+    p.start()
+    with consumer_of(p) as c:
+        wait_until(lambda: c.admin.get(p.role_dn(f"r{n - 1}")) is not None, 60, "all roles are there")
+        p.role("last", provAssignFilter="(title=*)")
+        wait_until(lambda: c.admin.get(p.role_dn("last")) is not None, 20)
+        assert int(c.monitor().one("provMonitorPolicyGeneration")) < n / 2
+
+
+def test_a_write_right_after_a_replicated_role_is_evaluated_with_it(make_slapd):
+    a, b = two_providers(make_slapd)
+    a.group("sales")
+    b.start()
+    wait_until(lambda: b.admin.get(a.group_dn("sales")) is not None and same(a, b), 20, "b has everything")
+    b.account("first")
+    for i in range(20):
+        a.role(f"r{i}", provAssignFilter=f"(title=t{i})", provGroup="sales")
+        wait_until(lambda: b.admin.get(a.role_dn(f"r{i}")) is not None, 10, every=0.001)
+        time.sleep(0.001 * (i % 5))  # b is a moment behind its answer
+        b.account(f"u{i}", title=f"t{i}")
+        assert b.roles_of(f"u{i}") == [f"r{i}"], i
+
+
+def test_a_role_whose_group_arrives_after_it_is_in_force_then(make_slapd):
+    """A refresh brings entries in the order in which they were made: a role may have got a newer group since."""
+    a, b = two_providers(make_slapd)
+    a.group("old")
+    a.role("sales", provAssignFilter="(title=*)", provGroup="old")
+    a.group("new")
+    a.admin.modify(a.role_dn("sales"), replace={"provGroup": a.group_dn("new")})
+    b.expect_log("the replicated policy does not compile: .*cn=new")
+    b.start()
+    wait_until(lambda: b.admin.get(a.group_dn("new")) is not None and same(a, b), 20, "b has everything")
+    wait_until(lambda: not b.monitor()["provMonitorPolicyError"], 5, "the policy is whole")
+    b.account("ada", title="Dr")
+    assert b.members("new") == ["ada"]
