@@ -67,6 +67,12 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 	return false;
 }
 
+/* Nobody's business. */
+static int let_through(struct prov_instance *pi, Operation *op, SlapReply *rs)
+{
+	return op->o_noop ? prov_flow_noop(pi, op, rs) : SLAP_CB_CONTINUE;
+}
+
 int prov_op_add(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = instance_of(op);
@@ -80,7 +86,7 @@ int prov_op_add(Operation *op, SlapReply *rs)
 		return prov_flow_account_add(pi, op, rs);
 	if (prov_group_kind_of(op->ora_e) != PROV_GROUP_NONE)
 		return prov_flow_group_add(pi, op, rs);
-	return SLAP_CB_CONTINUE;
+	return let_through(pi, op, rs);
 }
 
 /* Members are written on something that is an account, or becomes one: the account's flow. */
@@ -125,12 +131,12 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 	if (in_policy(pi, &op->o_req_ndn))
 		return prov_flow_policy(pi, op, rs);
 	if (is_bookkeeping(op))
-		return SLAP_CB_CONTINUE;
+		return let_through(pi, op, rs);
 	if (prov_group_touched(op->orm_modlist) && !on_account(pi, op))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
 		return prov_flow_account_modify(pi, op, rs);
-	return SLAP_CB_CONTINUE;
+	return let_through(pi, op, rs);
 }
 
 int prov_op_modrdn(Operation *op, SlapReply *rs)

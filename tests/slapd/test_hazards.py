@@ -54,6 +54,25 @@ def test_a_simulated_modify_with_a_new_attribute_spoils_nothing(slapd):
     assert_sound(slapd, "employeeNumber", {"ada": "2", "bob": "5"})
 
 
+def test_a_no_op_of_what_is_no_account_spoils_nothing(slapd):
+    """back-mdb's own does: what is written with the attribute later is not found any more."""
+    ou, other = f"ou=a,{slapd.suffix}", f"ou=b,{slapd.suffix}"
+    entry = {"objectClass": "organizationalUnit", "ou": "a", "street": "x"}
+    noop(lambda c: slapd.admin.add(ou, entry, c))
+    slapd.admin.add(other, {"objectClass": "organizationalUnit", "ou": "b"})
+    noop(lambda c: slapd.admin.modify(other, replace={"postalCode": "1"}, controls=c))
+    with refused(ldap.NO_SUCH_OBJECT):
+        slapd.admin.modify(ou, replace={"st": "x"}, controls=[control(NOOP)])
+    slapd.admin.add(ou, entry)
+    slapd.admin.modify(other, replace={"postalCode": "1"})
+
+    def read():
+        return slapd.admin.get(ou).one("street"), slapd.admin.get(other).one("postalCode")
+    assert read() == ("x", "1")
+    slapd.restart()
+    assert read() == ("x", "1")
+
+
 def test_an_add_that_fails_in_a_group_spoils_nothing(slapd):
     """The account itself is written before the group refuses: here, for lack of a uid."""
     slapd.group("posix", cls="posixGroup")
