@@ -359,15 +359,17 @@ class Source:
             value = self.odd_value()
         return wire.extended(oid, value), self.controls((REASON, PROXY, TXN))
 
+    def do_end(self):
+        """Of our overlay; do_begin() adds it again."""
+        return wire.delete(self.overlay_dn), []
+
+    def do_begin(self):
+        return wire.add(self.overlay_dn, [("objectClass", ["olcOverlayConfig", "olcProvisionConfig"]), ("olcOverlay", ["{0}provision"]),
+                                          *self.overlay]), []
+
     def do_config(self):
-        """The overlay's entry in cn=config, or an attribute of it; half of the time what the others need."""
-        x = self.rng.random()
-        if x < 0.05:
-            return wire.delete(self.overlay_dn), []
-        if x < 0.3:
-            return wire.add(self.overlay_dn, [("objectClass", ["olcOverlayConfig", "olcProvisionConfig"]), ("olcOverlay", ["{0}provision"]),
-                                              *self.overlay]), []
-        if x < 0.65:
+        """Attributes of its entry in cn=config; half of the time what the others need."""
+        if self.chance(0.5):
             return wire.modify(self.overlay_dn, [(2, "olcProvisionPolicy", [POLICY]), (2, "olcProvisionAccounts", [ACCOUNTS]),
                                                  (2, "olcProvisionBreaker", ["0 0"]), (2, "olcProvisionMemberOf", ["TRUE"]),
                                                  (2, "olcProvisionOnDelete", ["allow"])]), []
@@ -385,13 +387,16 @@ class Source:
             return "abandon", wire.message(self.number, wire.abandon(max(1, self.number - self.rng.randrange(5)))), False
         if self.chance(0.002):
             return "unbind", wire.message(self.number, wire.UNBIND), False
-        if self.chance(0.004):
-            kind = "config"
+        x = self.rng.random()
+        if x < 0.004:
+            kind = "end" if x < 0.0002 else "begin" if x < 0.0012 else "config"
         else:
             kind = self.rng.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
         operation, controls = getattr(self, f"do_{kind}")()
         data = wire.message(self.number, operation, controls)
-        if self.chance(self.wildness) and not self.unsafe(data):
+        if b"cn=log" in data and NOOP.encode() in data:  # our overlay is not there (docs/slapd-notes.md)
+            data = wire.message(self.number, operation)
+        if kind != "end" and self.chance(self.wildness) and not self.unsafe(data):
             return "wild", self.wild(data), False
         return kind, data, not self.endless(kind, data)
 
