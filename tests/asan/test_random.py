@@ -36,7 +36,7 @@ if os.environ.get("PROV_ASAN_BARE"):  # to see what is OpenLDAP's own
 
 def known(report):
     """Is it OpenLDAP's own, by where it happened? Only the first stack of a report tells."""
-    stack = re.findall(r"^ +#\d+ \S+ in (\S+) (\S+)", report.split("\n\n")[0], re.M)[:5]
+    stack = re.findall(r"^ +#\d+ \S+ in (\S+) (\S+)", report.split("\n\n")[0], re.M)[:8]
     return "AddressSanitizer" in report and not any(where.startswith("overlay/") for _, where in stack) and \
         any(function in KNOWN for function, _ in stack)
 
