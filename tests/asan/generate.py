@@ -349,7 +349,7 @@ class Source:
                              wire.string(f"{dn.split(',')[0][4:]}-pw", 0x81) if self.chance(0.3) else b"",
                              wire.string(f"{dn.split(',')[0][4:]}-pw", 0x82) if self.chance(0.8) else b"")
         elif oid == CANCEL:
-            # of none: slapd does not survive that of an operation that finds no entry (docs/slapd-notes.md)
+            # of none; see cancelled()
             value = wire.seq(wire.integer(0x7ffffff1))
         elif oid == TXN_END:
             value = wire.seq(b"" if self.chance(0.5) else wire.boolean(self.chance(0.5)), wire.string(self.pick((b"", b"x"))))
@@ -387,6 +387,8 @@ class Source:
             return "abandon", wire.message(self.number, wire.abandon(max(1, self.number - self.rng.randrange(5)))), False
         if self.chance(0.002):
             return "unbind", wire.message(self.number, wire.UNBIND), False
+        if self.chance(0.01):
+            return self.cancelled()
         x = self.rng.random()
         if x < 0.004:
             kind = "end" if x < 0.0002 else "begin" if x < 0.0012 else "config"
@@ -399,6 +401,13 @@ class Source:
         if kind != "end" and self.chance(self.wildness) and not self.unsafe(data):
             return "wild", self.wild(data), False
         return kind, data, not self.endless(kind, data)
+
+    def cancelled(self):
+        """An operation and its cancel; of an entry that is there, or slapd does not survive it (docs/slapd-notes.md)."""
+        what = self.pick((wire.search(SUFFIX, 2, self.condition(), ["*"]), wire.modify(SUFFIX, [(2, "description", [self.value("description")])])))
+        data = wire.message(self.number, what)
+        self.number += 1
+        return "cancel", data + wire.message(self.number, wire.extended(CANCEL, wire.seq(wire.integer(self.number - 1)))), False
 
     @staticmethod
     def endless(kind, data):

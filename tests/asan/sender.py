@@ -40,8 +40,8 @@ class Sender(threading.Thread):
         try:
             while self.left > 0 and not self.stop:
                 self.batch()
-        except OSError as error:
-            self.error = error  # the server is gone, or is not let go of
+        except Exception as error:  # noqa: BLE001 - shown by who waits for this thread: the server is gone, or does not answer
+            self.error = error
         finally:
             self.hang_up()
 
@@ -84,7 +84,7 @@ class Sender(threading.Thread):
                 due[self.source.number] = kind
         noop = NOOP.encode() in data
         with ENDS if noop or b"cn=config" in data else nullcontext():
-            if not (noop and Sender.bare):
+            if data and not (noop and Sender.bare):
                 self.exchange(data, due)
 
     def exchange(self, data, due):
