@@ -11,6 +11,7 @@ from ldap.controls.readentry import PreReadControl
 from directory import GROUPS, PEOPLE
 from harness import stays, wait_until
 from ldapclient import NOOP, Client, control, refused
+from test_config import added
 from test_overlays import Watch
 
 
@@ -71,6 +72,24 @@ def test_a_no_op_of_what_is_no_account_spoils_nothing(slapd):
     assert read() == ("x", "1")
     slapd.restart()
     assert read() == ("x", "1")
+
+
+def test_an_entry_that_cannot_be_read_harms_its_own_operations_only(make_slapd):
+    """Left by a no-op while the overlay was not there."""
+    s = make_slapd("config")
+    s.expect_log("mdb_entry_decode: attribute index", "provision: relay: .* (is open in this process already|writable again)")
+    config = s.config_client()
+    config.delete(s.config.overlay_dn)
+    ada, person = s.person_dn("ada"), {"objectClass": "inetOrgPerson", "uid": "ada", "cn": "A", "sn": "A", "userPassword": "pw", "carLicense": "1"}
+    noop(lambda c: s.admin.add(ada, person, c))
+    s.admin.add(ada, person)
+    wait_until(lambda: added(config, s), 10, "the overlay is there again")
+    for _ in range(20):  # by every thread
+        with pytest.raises(ldap.OTHER):
+            Client(s.ldapi, ada, "pw")
+        with pytest.raises(ldap.OTHER):
+            s.set("ada", title="Dr")
+    assert s.admin.get(PEOPLE)
 
 
 def test_an_add_that_fails_in_a_group_spoils_nothing(slapd):
