@@ -235,7 +235,7 @@ def step_asan(count):
         "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"),
         "PROVISION_SO": str(TOP / "build/asan/provision.so"),
         # no leaks: see scripts/slapd-asan.sh
-        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:halt_on_error=0:quarantine_size_mb=64",
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:halt_on_error=0:handle_abort=1:quarantine_size_mb=64",
         "UBSAN_OPTIONS": f"print_stacktrace=1:suppressions={TOP}/tests/asan/ubsan.supp"})
 
 

@@ -21,6 +21,8 @@ int prov_flow_group_add(struct prov_instance *pi, Operation *op, SlapReply *rs);
 int prov_flow_group_modify(struct prov_instance *pi, Operation *op, SlapReply *rs);
 /* Any write below the policy base. */
 int prov_flow_policy(struct prov_instance *pi, Operation *op, SlapReply *rs);
+/* A no-op of an add or a modify of anything else. */
+int prov_flow_noop(struct prov_instance *pi, Operation *op, SlapReply *rs);
 
 /* Parts that flows share (flow_group.c). LDAP result codes; text in w->err. */
 

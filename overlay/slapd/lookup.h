@@ -11,6 +11,10 @@
 
 #include "entry.h"
 
+/* *e is where it lies until bi_entry_release_rw(); set only with LDAP_SUCCESS. op->o_bd->bd_info
+ * is bi, back-mdb itself. */
+int prov_lookup_borrow(BackendInfo *bi, Operation *op, struct berval *ndn, Entry **e);
+
 /* *out is an entry_dup() (entry_free), or NULL when there is none. LDAP_SUCCESS in
  * both cases, another result code when the database failed. */
 int prov_lookup_entry(struct prov_instance *pi, Operation *op, struct berval *ndn, Entry **out);

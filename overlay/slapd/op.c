@@ -70,8 +70,10 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 }
 
 /* No business of ours: the backend does it. */
-static int pass(Operation *op)
+static int let_through(struct prov_instance *pi, Operation *op, SlapReply *rs)
 {
+	if (op->o_noop)
+		return prov_flow_noop(pi, op, rs);
 	prov_pending_watch(op);
 	return SLAP_CB_CONTINUE;
 }
@@ -89,7 +91,7 @@ int prov_op_add(Operation *op, SlapReply *rs)
 		return prov_flow_account_add(pi, op, rs);
 	if (prov_group_kind_of(op->ora_e) != PROV_GROUP_NONE)
 		return prov_flow_group_add(pi, op, rs);
-	return pass(op);
+	return let_through(pi, op, rs);
 }
 
 /* Members are written on something that is an account, or becomes one: the account's flow. */
@@ -134,12 +136,12 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 	if (in_policy(pi, &op->o_req_ndn))
 		return prov_flow_policy(pi, op, rs);
 	if (is_bookkeeping(op))
-		return pass(op);
+		return let_through(pi, op, rs);
 	if (prov_group_touched(op->orm_modlist) && !on_account(pi, op))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
 		return prov_flow_account_modify(pi, op, rs);
-	return pass(op);
+	return let_through(pi, op, rs);
 }
 
 int prov_op_modrdn(Operation *op, SlapReply *rs)

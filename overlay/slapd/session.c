@@ -10,6 +10,7 @@
 #include "actor.h"
 #include "convert.h"
 #include "logtext.h"
+#include "lookup.h"
 #include "schema.h"
 #include "txn.h"
 
@@ -51,13 +52,13 @@ bool prov_session_ours(struct prov_instance *pi, struct berval *ndn)
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn)
 {
 	BackendInfo *saved = op->o_bd->bd_info, *bi = pi->on->on_info->oi_orig;
-	Entry *e = NULL;
+	Entry *e;
 	bool blocked = false;
 
 	/* Every bind asks: the entry is looked at where it lies, not copied. An account
 	 * without provState is active. */
 	op->o_bd->bd_info = bi;
-	int rc = bi->bi_entry_get_rw(op, ndn, NULL, NULL, 0, &e);
+	int rc = prov_lookup_borrow(bi, op, ndn, &e);
 	if (rc == LDAP_NO_SUCH_OBJECT) { /* renamed or deleted meanwhile */
 		blocked = prov_account_scope(pi, ndn) && !be_isroot_dn(op->o_bd, ndn) &&
 			prov_session_ours(pi, ndn);

@@ -1,7 +1,6 @@
 """Writers go on while cn=config changes, the overlay is deleted and added again, and a role is rewritten."""
 
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import ldap
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "crash"))
 from checker import check  # noqa: E402
+from gate import Gate  # noqa: E402
 from harness import wait_until  # noqa: E402
 from slapdconf import ACCOUNTS  # noqa: E402
 from writers import RoleEditor, Writer, prepare  # noqa: E402
@@ -17,35 +17,10 @@ from writers import RoleEditor, Writer, prepare  # noqa: E402
 SETUP = dict(style="config", provision={"provision-breaker": "0 0"}, database=[("dbnosync", "olcDbNoSync", "TRUE")], debug="0", maxsize=4 << 30)
 
 
-class Gate:
-    """Writers pass one step at a time, and none while it is shut: a write between the overlay's end and
-    its new beginning is not evaluated, and would rightly not be in the trail."""
-
-    def __init__(self):
-        self.cond, self.inside, self.is_shut, self.over = threading.Condition(), 0, False, False
-
-    def __enter__(self):
-        with self.cond:
-            self.cond.wait_for(lambda: not self.is_shut)
-            self.inside += 1
-
-    def __exit__(self, *_):
-        with self.cond:
-            self.inside -= 1
-            self.cond.notify_all()
-
-    def shut(self):
-        with self.cond:
-            self.is_shut = True
-            self.cond.wait_for(lambda: not self.inside)
-
-    def open(self):
-        with self.cond:
-            self.is_shut = False
-            self.cond.notify_all()
-
-
 def gated(base):
+    """A writer passes one step at a time, and none while the gate is shut: a write between the overlay's end
+    and its new beginning is not evaluated, and would rightly not be in the trail."""
+
     class Gated(base):
         gate = None
 

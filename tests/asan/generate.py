@@ -349,7 +349,7 @@ class Source:
                              wire.string(f"{dn.split(',')[0][4:]}-pw", 0x81) if self.chance(0.3) else b"",
                              wire.string(f"{dn.split(',')[0][4:]}-pw", 0x82) if self.chance(0.8) else b"")
         elif oid == CANCEL:
-            # of none: slapd does not survive that of an operation that finds no entry (docs/slapd-notes.md)
+            # of none; see cancelled()
             value = wire.seq(wire.integer(0x7ffffff1))
         elif oid == TXN_END:
             value = wire.seq(b"" if self.chance(0.5) else wire.boolean(self.chance(0.5)), wire.string(self.pick((b"", b"x"))))
@@ -359,15 +359,17 @@ class Source:
             value = self.odd_value()
         return wire.extended(oid, value), self.controls((REASON, PROXY, TXN))
 
+    def do_end(self):
+        """Of our overlay; do_begin() adds it again."""
+        return wire.delete(self.overlay_dn), []
+
+    def do_begin(self):
+        return wire.add(self.overlay_dn, [("objectClass", ["olcOverlayConfig", "olcProvisionConfig"]), ("olcOverlay", ["{0}provision"]),
+                                          *self.overlay]), []
+
     def do_config(self):
-        """The overlay's entry in cn=config, or an attribute of it; half of the time what the others need."""
-        x = self.rng.random()
-        if x < 0.05:
-            return wire.delete(self.overlay_dn), []
-        if x < 0.3:
-            return wire.add(self.overlay_dn, [("objectClass", ["olcOverlayConfig", "olcProvisionConfig"]), ("olcOverlay", ["{0}provision"]),
-                                              *self.overlay]), []
-        if x < 0.65:
+        """Attributes of its entry in cn=config; half of the time what the others need."""
+        if self.chance(0.5):
             return wire.modify(self.overlay_dn, [(2, "olcProvisionPolicy", [POLICY]), (2, "olcProvisionAccounts", [ACCOUNTS]),
                                                  (2, "olcProvisionBreaker", ["0 0"]), (2, "olcProvisionMemberOf", ["TRUE"]),
                                                  (2, "olcProvisionOnDelete", ["allow"])]), []
@@ -385,15 +387,27 @@ class Source:
             return "abandon", wire.message(self.number, wire.abandon(max(1, self.number - self.rng.randrange(5)))), False
         if self.chance(0.002):
             return "unbind", wire.message(self.number, wire.UNBIND), False
-        if self.chance(0.004):
-            kind = "config"
+        if self.chance(0.01):
+            return self.cancelled()
+        x = self.rng.random()
+        if x < 0.004:
+            kind = "end" if x < 0.0002 else "begin" if x < 0.0012 else "config"
         else:
             kind = self.rng.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
         operation, controls = getattr(self, f"do_{kind}")()
         data = wire.message(self.number, operation, controls)
-        if self.chance(self.wildness) and not self.unsafe(data):
+        if b"cn=log" in data and NOOP.encode() in data:  # our overlay is not there (docs/slapd-notes.md)
+            data = wire.message(self.number, operation)
+        if kind != "end" and self.chance(self.wildness) and not self.unsafe(data):
             return "wild", self.wild(data), False
         return kind, data, not self.endless(kind, data)
+
+    def cancelled(self):
+        """An operation and its cancel; of an entry that is there, or slapd does not survive it (docs/slapd-notes.md)."""
+        what = self.pick((wire.search(SUFFIX, 2, self.condition(), ["*"]), wire.modify(SUFFIX, [(2, "description", [self.value("description")])])))
+        data = wire.message(self.number, what)
+        self.number += 1
+        return "cancel", data + wire.message(self.number, wire.extended(CANCEL, wire.seq(wire.integer(self.number - 1)))), False
 
     @staticmethod
     def endless(kind, data):

@@ -11,6 +11,7 @@ from ldap.controls.readentry import PreReadControl
 from directory import GROUPS, PEOPLE
 from harness import stays, wait_until
 from ldapclient import NOOP, Client, control, refused
+from test_config import added
 from test_overlays import Watch
 
 
@@ -52,6 +53,43 @@ def test_a_simulated_modify_with_a_new_attribute_spoils_nothing(slapd):
     slapd.account("bob", carLicense="3", employeeNumber="5")
     assert_sound(slapd, "carLicense", {"bob": "3"})
     assert_sound(slapd, "employeeNumber", {"ada": "2", "bob": "5"})
+
+
+def test_a_no_op_of_what_is_no_account_spoils_nothing(slapd):
+    """back-mdb's own does: what is written with the attribute later is not found any more."""
+    ou, other = f"ou=a,{slapd.suffix}", f"ou=b,{slapd.suffix}"
+    entry = {"objectClass": "organizationalUnit", "ou": "a", "street": "x"}
+    noop(lambda c: slapd.admin.add(ou, entry, c))
+    slapd.admin.add(other, {"objectClass": "organizationalUnit", "ou": "b"})
+    noop(lambda c: slapd.admin.modify(other, replace={"postalCode": "1"}, controls=c))
+    with refused(ldap.NO_SUCH_OBJECT):
+        slapd.admin.modify(ou, replace={"st": "x"}, controls=[control(NOOP)])
+    slapd.admin.add(ou, entry)
+    slapd.admin.modify(other, replace={"postalCode": "1"})
+
+    def read():
+        return slapd.admin.get(ou).one("street"), slapd.admin.get(other).one("postalCode")
+    assert read() == ("x", "1")
+    slapd.restart()
+    assert read() == ("x", "1")
+
+
+def test_an_entry_that_cannot_be_read_harms_its_own_operations_only(make_slapd):
+    """Left by a no-op while the overlay was not there."""
+    s = make_slapd("config")
+    s.expect_log("mdb_entry_decode: attribute index", "provision: relay: .* (is open in this process already|writable again)")
+    config = s.config_client()
+    config.delete(s.config.overlay_dn)
+    ada, person = s.person_dn("ada"), {"objectClass": "inetOrgPerson", "uid": "ada", "cn": "A", "sn": "A", "userPassword": "pw", "carLicense": "1"}
+    noop(lambda c: s.admin.add(ada, person, c))
+    s.admin.add(ada, person)
+    wait_until(lambda: added(config, s), 10, "the overlay is there again")
+    for _ in range(20):  # by every thread
+        with pytest.raises(ldap.OTHER):
+            Client(s.ldapi, ada, "pw")
+        with pytest.raises(ldap.OTHER):
+            s.set("ada", title="Dr")
+    assert s.admin.get(PEOPLE)
 
 
 def test_an_add_that_fails_in_a_group_spoils_nothing(slapd):
