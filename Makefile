@@ -65,9 +65,10 @@ FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$(1)/%.o,$(2))
 
-.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-openldap \
-	check-slapd26 check-valgrind check-versions slapd26 slapd-asan check-deb deb demo bench bench-delivery bench-scan bench-large \
-	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs includes FORCE
+.PHONY: all deps test check-unit check-slapd check-provd check-crash check-fuzz check-soak check-asan check-tsan check-openldap \
+	check-slapd26 check-valgrind check-versions slapd26 slapd-asan slapd-tsan check-deb deb demo bench bench-delivery bench-scan bench-large \
+	lint fuzz install clean clean-all help node-modules unit-programs fuzz-programs crash-programs \
+	crash26-programs includes FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -93,6 +94,7 @@ help:
 	@echo "make check-valgrind  black-box tests with slapd below valgrind (takes long)"
 	@echo "make check-openldap  OpenLDAP's own test suite, without and with the overlay (docs/openldap-suite.md)"
 	@echo "make check-asan   random LDAP operations against a slapd built with sanitizers (PROV_ASAN_OPERATIONS=20000, PROV_ASAN_SEED=1)"
+	@echo "make check-tsan   threads: writers, roles, cn=config and leavers against a slapd built with the thread sanitizer (PROV_TSAN_SECONDS=20)"
 	@echo "make fuzz         fuzz each target for FUZZ_SECONDS=60 with libFuzzer"
 	@echo "make bench        tables: bare slapd, the stock stack, this overlay; and the other benches"
 	@echo "make bench-delivery  from a write to a receiver: how long, how many a second, how much memory"
@@ -113,11 +115,12 @@ $(OL)/stamp: FORCE
 $(OL26)/stamp: FORCE
 	@scripts/slapd26.sh
 
-$(OL)-asan/stamp: $(OL)/stamp
-	@scripts/slapd-asan.sh
+$(OL)-asan/stamp $(OL)-tsan/stamp: $(OL)-%/stamp: $(OL)/stamp
+	@scripts/slapd-sanitized.sh $*
 
-slapd-asan: $(OL)-asan/stamp build/asan/provision.so
-	@echo "made: $(OL)-asan/inst/libexec/slapd and build/asan/provision.so"
+slapd-tsan: build/tsan/pause.so
+slapd-asan slapd-tsan: slapd-%: $(OL)-%/stamp build/%/provision.so
+	@echo "made: $(OL)-$*/inst/libexec/slapd and build/$*/provision.so"
 
 slapd26: build/26/provision.so
 	@echo "made: $(OL26)/inst/libexec/slapd and build/26/provision.so"
@@ -195,6 +198,12 @@ $(eval $(call variant,build/failpoints,-DPROV_FAILPOINTS))
 # (stderr: see overlay/slapd/lmdb_stderr.c)
 LMDB_A = $(shell $(CC) -print-file-name=liblmdb.a)
 
+define link_module
+@echo "  LINK $@"
+$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
+	-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
+endef
+
 define module
 $(1)/store-with-lmdb.o: $$(call objects,$(1),$$(SRC_store))
 	@echo "  LD $$@"
@@ -203,24 +212,24 @@ $(1)/store-with-lmdb.o: $$(call objects,$(1),$$(SRC_store))
 	$$(Q)objcopy --wildcard --localize-symbol='mdb_*' $$@.all $$@
 	@rm -f $$@.lmdb $$@.all
 $(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(1)/store-with-lmdb.o $(1)/libcore.a scripts/module.map
-	@echo "  LINK $$@"
-	$$(Q)$$(CC) $$(CFLAGS) -shared -o $$@ $$(filter %.o %.a,$$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
-		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $$(LIBS_core) -lpthread
+	$$(link_module)
 endef
 $(eval $(call module,build))
 $(eval $(call module,build/failpoints))
 $(eval $(call module,build/asan))
+$(eval $(call module,build/tsan))
 
-build/26/overlay/slapd/%.o: overlay/slapd/%.c $(OL26)/stamp
-	@mkdir -p $(@D)
-	@echo "  CC $@"
-	$(Q)$(CC) $(FLAGS) $(NAMES) $(CFLAGS) $(INC_slapd26) -MMD -MP -c -o $@ $<
-
-build/26/provision.so: $(call objects,build/26,$(SRC_slapd)) build/store-with-lmdb.o build/libcore.a \
-		scripts/module.map
-	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(filter %.o %.a,$^) -Wl,-Bsymbolic -Wl,--exclude-libs,ALL \
-		-Wl,--version-script=scripts/module.map -Wl,-z,relro -lcrypto $(LIBS_core) -lpthread
+# for OpenLDAP 2.6: $(1) build folder, $(2) that of the store and the core it goes with, $(3) flags
+define module26
+$(1)/overlay/slapd/%.o: overlay/slapd/%.c $$(OL26)/stamp
+	@mkdir -p $$(@D)
+	@echo "  CC $$@"
+	$$(Q)$$(CC) $$(FLAGS) $$(NAMES) $$(CFLAGS) $(3) $$(INC_slapd26) -MMD -MP -c -o $$@ $$<
+$(1)/provision.so: $$(call objects,$(1),$$(SRC_slapd)) $(2)/store-with-lmdb.o $(2)/libcore.a scripts/module.map
+	$$(link_module)
+endef
+$(eval $(call module26,build/26,build,))
+$(eval $(call module26,build/26/failpoints,build/failpoints,-DPROV_FAILPOINTS))
 
 # -- the programs -------------------------------------------------------------------------
 
@@ -237,7 +246,7 @@ test:
 	@scripts/deps.sh
 	@$(PYTHON) tests/run.py lint unit fuzz slapd provd crash
 
-lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-slapd26 check-valgrind: $(OL)/stamp
+lint check-unit check-fuzz check-slapd check-provd check-crash check-soak check-asan check-tsan check-slapd26 check-valgrind: $(OL)/stamp
 	@$(PYTHON) tests/run.py $(@:check-%=%)
 
 # an older commit or tag: make check-versions OLD=v0.9
@@ -255,14 +264,24 @@ unit-programs: $(TESTS:%=build/bin/%) $(TESTS:%=build/asan/bin/%) \
 fuzz-programs: $(FUZZ:%=build/asan/bin/%)
 	@echo "made: $(words $^) fuzz targets"
 
-# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is watched, a clock that is set
-crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so
+# module and provd with failpoints (overlay/store/failpoint.h), and what tests/crash preloads: a disk that is
+# watched, a clock that is set, memory that is used up
+crash-programs: build/failpoints/provision.so build/failpoints/bin/provd build/crash/disk.so build/crash/wrongclock.so \
+	build/crash/nomemory.so
 	@echo "made: $^"
 
-build/crash/%.so: tests/crash/%.c
+crash26-programs: crash-programs build/26/failpoints/provision.so
+	@echo "made: build/26/failpoints/provision.so"
+
+define preload
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(FLAGS)) $(CFLAGS) -shared -o $@ $<
+endef
+build/crash/%.so: tests/crash/%.c
+	$(preload)
+build/tsan/pause.so: tests/tsan/pause.c
+	$(preload)
 
 # what others have written and the tests deliver to
 build/node/stamp: $(wildcard tests/node/*)
@@ -358,4 +377,4 @@ clean-all:
 	@echo "removing build/"
 	@rm -rf build
 
--include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/fuzz/*/*/*.d build/26/*/*/*.d)
+-include $(wildcard build/*/*/*.d build/asan/*/*/*.d build/tsan/*/*/*.d build/failpoints/*/*/*.d build/fuzz/*/*/*.d build/26/*/*/*.d build/26/failpoints/*/*/*.d)

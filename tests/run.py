@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run test steps and add up what they counted.
 
-Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak versions asan deb
+Usage: tests/run.py STEP...   with STEP one of lint unit fuzz slapd slapd26 valgrind provd crash soak versions asan tsan deb
 
 Every step runs, also when one before it has failed. The last line on standard
 output is "N passed, N failed"; the exit status is 0 only when nothing failed and
@@ -11,6 +11,7 @@ one failure more. Logs and results: build/results/.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -134,9 +135,10 @@ def step_fuzz(count):
         say(status == 0, f"{source.stem}: {len(corpus)} inputs", time.monotonic() - began, output)
 
 
-def pytest(folder, count, timeout, args=(), env=None, name=None, together=False):
+def pytest(folder, count, timeout, args=(), env=None, name=None, together=False, by=()):
     """All tests of the folder, or the files that args name. together: as many files at a time as
-    there are processors (they share nothing: each test has servers and ports of its own)."""
+    there are processors (they share nothing: each test has servers and ports of its own). by: the
+    command that runs them, in front."""
     if together:
         args = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *args]
     xml = RESULTS / f"{name or folder}.xml"
@@ -146,7 +148,7 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False)
     try:
         # -p no:cacheprovider: nothing is written into the tree
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+            [*by, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
              f"--junitxml={xml}", *args, *which],
             cwd=TOP, timeout=timeout, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}).returncode
@@ -170,14 +172,13 @@ def step_slapd(count):
 
 
 def step_slapd26(count):
-    """The same with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
+    """The same and the crash tests with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
     make("node-modules", count)
     make("slapd26", count)
-    there = TOP / "build/openldap26/inst"
-    pytest("slapd", count, 2400, env={
-        "SLAPD": str(there / "libexec/slapd"), "SLAPD_MODULES": str(there / "libexec/ldap"),
-        "SLAPD_SCHEMAS": str(there / "etc/ldap/schema"), "PROVISION_SO": str(TOP / "build/26/provision.so"),
-    }, name="slapd26", together=True)
+    make("crash26-programs", count)
+    by = [TOP / "scripts/with26.sh"]
+    pytest("slapd", count, 2400, name="slapd26", together=True, by=by)
+    pytest("crash", count, 1200, ["-n", str(os.cpu_count() or 1)], name="crash26", by=by)
 
 
 def step_valgrind(count):
@@ -210,12 +211,13 @@ def step_crash(count):
 
 def step_soak(count):
     """Many accounts of Active Directory, then the crash tests for hours: PROV_CRASH_ROUNDS,
-    PROV_PROVD_KILLS, PROV_POWER_IMAGES and PROV_MESH_ROUNDS, and what they say as they go."""
+    PROV_PROVD_KILLS, PROV_POWER_IMAGES, PROV_NOMEM_STEP and PROV_MESH_ROUNDS, and what they say as they go."""
     make("node-modules", count)
     make("crash-programs", count)
     pytest("slapd", count, 3600, ["tests/slapd/test_ldap_ad.py"], {"PROV_AD_PEOPLE": "240"}, "soak-ad")
     pytest("crash", count, None, ["-s"], {"PROV_CRASH_ROUNDS": os.environ.get("PROV_CRASH_ROUNDS", "1000"),
                                           "PROV_PROVD_KILLS": os.environ.get("PROV_PROVD_KILLS", "2000"),
+                                          "PROV_NOMEM_STEP": os.environ.get("PROV_NOMEM_STEP", "1"),
                                           "PROV_POWER_IMAGES": os.environ.get("PROV_POWER_IMAGES", "1000"),
                                           "PROV_MESH_ROUNDS": os.environ.get("PROV_MESH_ROUNDS", "40")})
 
@@ -235,6 +237,20 @@ def step_asan(count):
         # no leaks: see scripts/slapd-asan.sh
         "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:halt_on_error=0:quarantine_size_mb=64",
         "UBSAN_OPTIONS": f"print_stacktrace=1:suppressions={TOP}/tests/asan/ubsan.supp"})
+
+
+def step_tsan(count):
+    """Threads of slapd and the module, with the thread sanitizer (make slapd-tsan); tests/slapd/races.py reads the reports."""
+    make("slapd-tsan", count)
+    kept = RESULTS / "tsan"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    there = TOP / "build/openldap-tsan/inst/libexec"
+    modules = ("sessions", "leaver", "follow", "config", "connector_start", "breaker", "memberof")
+    pytest("tsan", count, None, ["-s", "tests/tsan/test_threads.py", *(f"tests/slapd/test_{m}.py" for m in modules)], {
+        "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"), "PROV_TSAN": str(kept), "PROV_SLOW": "5",
+        "PROVISION_SO": str(TOP / "build/tsan/provision.so")}, together=True)
+    print(subprocess.run([sys.executable, "-B", "tests/slapd/races.py", kept], cwd=TOP, capture_output=True, text=True).stdout)
 
 
 def step_deb(count):

@@ -15,30 +15,36 @@ struct reader {
 	const struct prov_schema *schema;
 	struct prov_arena *arena;
 	struct prov_error *err;
+	bool oom; /* something that is there could not be read */
 };
 
-static const struct prov_attr *attr(const struct reader *r, const char *name)
+static const struct prov_attr *attr(struct reader *r, const char *name)
 {
 	const struct prov_type *t = r->schema->type(r->schema->ctx, name, strlen(name));
 
 	return t ? prov_entry_attr(r->e, t) : NULL;
 }
 
-static const char *first(const struct reader *r, const char *name)
+static const char *first(struct reader *r, const char *name)
 {
 	const struct prov_attr *a = attr(r, name);
 
-	return a && a->n ? prov_arena_strndup(r->arena, a->val[0].data, a->val[0].len) : NULL;
+	if (!a || !a->n)
+		return NULL;
+	char *text = prov_arena_strndup(r->arena, a->val[0].data, a->val[0].len);
+	r->oom = r->oom || !text;
+	return text;
 }
 
-static int complain(const struct reader *r, const char *name, const char *why)
+static int complain(struct reader *r, const char *name, const char *why)
 {
+	if (!why || r->oom)
+		return PROV_ENOMEM;
 	return prov_error_set(r->err, PROV_EINVAL, "connector \"%.*s\": %s: %s",
 		r->e->dn.len > 150 ? 150 : (int)r->e->dn.len, r->e->dn.data, name, why);
 }
 
-static int number(const struct reader *r, const char *name, unsigned least, unsigned most,
-	unsigned *out)
+static int number(struct reader *r, const char *name, unsigned least, unsigned most, unsigned *out)
 {
 	const char *s = first(r, name);
 	char why[64];
@@ -60,7 +66,7 @@ static int number(const struct reader *r, const char *name, unsigned least, unsi
 	return 0;
 }
 
-static int read_events(const struct reader *r, struct prov_connector *c)
+static int read_events(struct reader *r, struct prov_connector *c)
 {
 	const struct prov_attr *a = attr(r, "provEvent");
 
@@ -80,7 +86,7 @@ static int read_events(const struct reader *r, struct prov_connector *c)
 	return 0;
 }
 
-static int read_attributes(const struct reader *r, struct prov_connector *c)
+static int read_attributes(struct reader *r, struct prov_connector *c)
 {
 	const struct prov_attr *a = attr(r, "provAttribute");
 
@@ -106,8 +112,8 @@ static int read_attributes(const struct reader *r, struct prov_connector *c)
 	return 0;
 }
 
-static int read_option(const struct reader *r, const struct prov_connector_kind *kind,
-	struct prov_val v, struct prov_connector_option *out)
+static int read_option(struct reader *r, const struct prov_connector_kind *kind, struct prov_val v,
+	struct prov_connector_option *out)
 {
 	const char *eq = v.len ? memchr(v.data, '=', v.len) : NULL;
 	char why[160];
@@ -128,7 +134,7 @@ static int read_option(const struct reader *r, const struct prov_connector_kind 
 	return out->name && out->value ? 0 : PROV_ENOMEM;
 }
 
-static int read_options(const struct reader *r, const struct prov_connector_kind *kind,
+static int read_options(struct reader *r, const struct prov_connector_kind *kind,
 	struct prov_connector *c)
 {
 	const struct prov_attr *a = attr(r, "provOption");
@@ -147,7 +153,7 @@ static int read_options(const struct reader *r, const struct prov_connector_kind
 }
 
 /* After everything that it goes together with. */
-static int read_start(const struct reader *r, struct prov_connector *c)
+static int read_start(struct reader *r, struct prov_connector *c)
 {
 	const char *start = prov_connector_option(c, "start");
 	const struct prov_connector_kind *kind = prov_connector_kind(c->type);
@@ -166,7 +172,7 @@ static int read_start(const struct reader *r, struct prov_connector *c)
 	return 0;
 }
 
-static int read_type(const struct reader *r, struct prov_connector *c)
+static int read_type(struct reader *r, struct prov_connector *c)
 {
 	char why[240];
 
@@ -206,7 +212,7 @@ static int read_type(const struct reader *r, struct prov_connector *c)
 	return 0;
 }
 
-static int read_filter(const struct reader *r, struct prov_connector *c)
+static int read_filter(struct reader *r, struct prov_connector *c)
 {
 	const char *text = first(r, "provFilter");
 	struct prov_error why = { 0, "" };
@@ -214,13 +220,15 @@ static int read_filter(const struct reader *r, struct prov_connector *c)
 	if (!text)
 		return 0;
 	int rc = prov_filter_compile(prov_val_str(text), r->schema, r->arena, &c->filter, &why);
+	if (rc == PROV_ENOMEM)
+		return rc;
 	return rc ? complain(r, "provFilter", why.text) : 0;
 }
 
 int prov_connector_compile(const struct prov_entry *e, const struct prov_schema *schema,
 	struct prov_arena *arena, struct prov_connector **out, struct prov_error *err)
 {
-	struct reader r = { e, schema, arena, err };
+	struct reader r = { e, schema, arena, err, false };
 	struct prov_connector *c = prov_arena_alloc(arena, sizeof(*c));
 	const char *enabled;
 
@@ -260,6 +268,8 @@ int prov_connector_compile(const struct prov_entry *e, const struct prov_schema 
 		rc = number(&r, "provMaxAge", 1, 365 * 86400, &c->max_age);
 	if (rc == 0)
 		rc = number(&r, "provConcurrency", 1, 256, &c->concurrency);
+	if (rc == 0 && r.oom)
+		rc = PROV_ENOMEM;
 	if (rc == 0)
 		*out = c;
 	return rc;

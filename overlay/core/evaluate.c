@@ -38,12 +38,13 @@ int prov_ev_val(struct eval *ev, struct vals *list, struct prov_val v)
 struct prov_val prov_ev_normal(struct eval *ev, const struct prov_type *type, struct prov_val v)
 {
 	struct prov_val out;
+	int rc = type ? ev->schema->normalize(ev->schema->ctx, type, PROV_NORM_EQUALITY, v,
+				ev->arena, &out)
+		      : PROV_EINVAL;
 
-	if (type &&
-		ev->schema->normalize(ev->schema->ctx, type, PROV_NORM_EQUALITY, v, ev->arena,
-			&out) == 0)
-		return out;
-	return v;
+	if (rc == PROV_ENOMEM)
+		ev->oom = true;
+	return rc == 0 ? out : v;
 }
 
 int prov_ev_thing(struct eval *ev, struct thing *t)
@@ -246,6 +247,8 @@ int prov_evaluate(const struct prov_policy *policy, const struct prov_request *r
 		rc = prov_ev_time(&ev);
 	if (rc == 0)
 		rc = decide(&ev);
+	if (rc == 0 && ev.oom)
+		rc = PROV_ENOMEM;
 	if (rc == 0)
 		out->events = events_of(&ev);
 	if (rc == PROV_ENOMEM)

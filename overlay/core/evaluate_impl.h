@@ -72,6 +72,7 @@ struct eval {
 	struct prov_mod *mod;
 	size_t nmember, member_room;
 	struct prov_member *member;
+	bool oom; /* what could not return it: prov_evaluate() does */
 };
 
 /* All return 0 or a prov_err with the text in ev->err. */

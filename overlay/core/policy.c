@@ -59,8 +59,17 @@ static const struct prov_attr *attr(const struct prov_policy *p, const struct pr
 static int complain(struct prov_error *err, const struct prov_entry *e, const char *name,
 	const char *why)
 {
+	if (!why) /* it could not be made */
+		return PROV_ENOMEM;
 	return prov_error_set(err, PROV_EINVAL, "\"%.*s\": %s%s%s",
 		e->dn.len > 150 ? 150 : (int)e->dn.len, e->dn.data, name, *name ? ": " : "", why);
+}
+
+/* What is wrong with the value, or that there was no memory to find out. */
+static int complain_of(struct prov_error *err, const struct prov_entry *e, const char *name,
+	const struct prov_error *why)
+{
+	return why->code == PROV_ENOMEM ? PROV_ENOMEM : complain(err, e, name, why->text);
 }
 
 static struct prov_val copy(struct prov_arena *a, struct prov_val v)
@@ -113,7 +122,7 @@ static int read_filters(struct prov_policy *p, const struct prov_entry *e, struc
 	for (; r->nfilter < a->n; r->nfilter++)
 		if (prov_filter_compile(r->filter_text[r->nfilter], p->schema, &p->arena,
 			    &r->filter[r->nfilter], &why))
-			return complain(err, e, "provAssignFilter", why.text);
+			return complain_of(err, e, "provAssignFilter", &why);
 	return 0;
 }
 
@@ -139,7 +148,7 @@ static int read_templates(struct prov_policy *p, const struct prov_entry *e, str
 	for (; r->ntemplate < a->n; r->ntemplate++) {
 		const struct prov_template **t = &r->template[r->ntemplate];
 		if (prov_template_compile(a->val[r->ntemplate], p->schema, &p->arena, t, &why))
-			return complain(err, e, "provTemplate", why.text);
+			return complain_of(err, e, "provTemplate", &why);
 		const struct prov_type *type = prov_template_type(*t), *read = NULL;
 		/* provGrant would show the value to whoever reads the account */
 		if (type->secret)
@@ -290,10 +299,14 @@ static int add_pool(struct prov_policy *p, const struct prov_entry *e, struct pr
 
 	if (!cn || !cn->n)
 		return complain(err, e, "cn", "is missing");
-	if (prov_grow(&p->pool, p->npool, &p->pool_room, sizeof(*p->pool)))
-		return PROV_ENOMEM;
-	p->pool[p->npool] = copy(&p->arena, cn->nval[0]);
-	return p->pool[p->npool++].data ? 0 : PROV_ENOMEM;
+	for (size_t i = 0; i < cn->n; i++) { /* the entries of several servers share a name */
+		if (prov_grow(&p->pool, p->npool, &p->pool_room, sizeof(*p->pool)))
+			return PROV_ENOMEM;
+		p->pool[p->npool] = copy(&p->arena, cn->nval[i]);
+		if (!p->pool[p->npool++].data)
+			return PROV_ENOMEM;
+	}
+	return 0;
 }
 
 static int add_connector(struct prov_policy *p, const struct prov_entry *e, struct prov_error *err)

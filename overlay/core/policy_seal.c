@@ -144,9 +144,11 @@ static void check_pool(void *ctx, struct prov_val pool)
 	struct prov_val n;
 	bool found = false;
 
-	if (c->rc == 0 && cn && s->normalize(s->ctx, cn, PROV_NORM_EQUALITY, pool, &arena, &n) == 0)
-		for (size_t i = 0; i < c->p->npool && !found; i++)
-			found = prov_val_equal(c->p->pool[i], n);
+	int rc = cn ? s->normalize(s->ctx, cn, PROV_NORM_EQUALITY, pool, &arena, &n) : PROV_EINVAL;
+	for (size_t i = 0; rc == 0 && i < c->p->npool && !found; i++)
+		found = prov_val_equal(c->p->pool[i], n);
+	if (c->rc == 0 && rc == PROV_ENOMEM)
+		c->rc = rc;
 	if (c->rc == 0 && !found)
 		c->rc = role_error(c->err, c->role, "provTemplate: pool", pool,
 			"there is no such pool");

@@ -1,11 +1,11 @@
 /* report.c - records about deliveries. See report.h. */
 #include "report.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistr.h>
 
+#include "json.h"
 #include "timefmt.h"
 
 #define OP_DELIVERY "delivery"
@@ -31,24 +31,23 @@ bool prov_report_takes_away(const char *type)
 	return false;
 }
 
-static void put(json_t *o, const char *name, const char *text)
+static void put(struct prov_json *b, json_t *o, const char *name, const char *text)
 {
 	if (!text || !*text)
 		return;
-	json_t *v = json_string(text);
-	json_object_set_new(o, name, v ? v : json_string("(not text)"));
+	bool good = u8_check((const uint8_t *)text, strlen(text)) == NULL;
+	prov_json_put(b, o, name, json_string(good ? text : "(not text)"));
 }
 
-static void move(json_t *to, const char *name, json_t *from, const char *member)
+static void move(struct prov_json *b, json_t *to, const char *name, json_t *from,
+	const char *member)
 {
-	json_t *v = json_object_get(from, member);
-
-	if (v)
-		json_object_set(to, name, v);
+	prov_json_copy(b, to, name, json_object_get(from, member));
 }
 
 /* The members that every record has; event may be NULL. */
-static json_t *begin(const char *op, const char *id, int64_t ms, const char *actor, json_t *event)
+static json_t *begin(struct prov_json *b, const char *op, const char *id, int64_t ms,
+	const char *actor, json_t *event)
 {
 	char now[PROV_TIME_TEXT];
 	json_t *data = json_object_get(event, "data");
@@ -58,41 +57,37 @@ static json_t *begin(const char *op, const char *id, int64_t ms, const char *act
 		"dn", "", "actor");
 	if (!o)
 		return NULL;
-	put(json_object_get(o, "actor"), "authz", actor ? actor : "provd");
-	move(o, "dn", data, "dn");
-	move(o, "uid", data, "uid");
-	move(o, "entryUUID", event, "subject");
+	put(b, json_object_get(o, "actor"), "authz", actor ? actor : "provd");
+	move(b, o, "dn", data, "dn");
+	move(b, o, "uid", data, "uid");
+	move(b, o, "entryUUID", event, "subject");
 	return o;
-}
-
-static int finish(json_t *o, char **out, struct prov_error *err)
-{
-	*out = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	json_decref(o);
-	return *out ? 0 : prov_error_set(err, PROV_ENOMEM, "out of memory");
 }
 
 int prov_report_encode(const struct prov_report *r, char **out, struct prov_error *err)
 {
-	json_t *event = r->len ? json_loadb(r->event, r->len, 0, NULL) : NULL;
-	json_t *o = begin(OP_DELIVERY, r->id, r->ms, r->actor, event), *d = json_object();
+	struct prov_json building = PROV_JSON_INIT, *b = &building;
+	json_t *event = NULL;
 
-	put(o, "reason", r->reason);
-	put(d, "connector", r->connector);
-	put(d, "outcome", outcome_name(r->outcome));
-	put(d, "note", r->note);
+	*out = NULL;
+	/* one that is no JSON is reported without what it would tell */
+	if (r->len && prov_json_load(r->event, r->len, &event, NULL) == PROV_ENOMEM)
+		return prov_error_set(err, PROV_ENOMEM, "out of memory");
+	json_t *o = begin(b, OP_DELIVERY, r->id, r->ms, r->actor, event), *d = json_object();
+
+	put(b, o, "reason", r->reason);
+	put(b, d, "connector", r->connector);
+	put(b, d, "outcome", outcome_name(r->outcome));
+	put(b, d, "note", r->note);
 	if (r->seq)
-		json_object_set_new(d, "sequence", json_integer((json_int_t)r->seq));
-	move(d, "event", event, "id");
-	move(d, "type", event, "type");
-	move(d, "committed", event, "time");
-	move(d, "changeId", json_object_get(event, "data"), "changeId");
-	if (!d || json_object_set_new(o, "delivery", d)) {
-		json_decref(o);
-		o = NULL;
-	}
+		prov_json_put(b, d, "sequence", json_integer((json_int_t)r->seq));
+	move(b, d, "event", event, "id");
+	move(b, d, "type", event, "type");
+	move(b, d, "committed", event, "time");
+	move(b, d, "changeId", json_object_get(event, "data"), "changeId");
+	prov_json_put(b, o, "delivery", d);
 	json_decref(event);
-	return finish(o, out, err);
+	return prov_json_take(b, o, out, err);
 }
 
 static const char *lacks(const json_t *event)
@@ -109,11 +104,14 @@ static const char *lacks(const json_t *event)
 
 int prov_import_encode(const struct prov_import *i, char **out, struct prov_error *err)
 {
-	json_error_t why = { .text = "" };
-	json_t *event = json_loadb(i->event, i->len, JSON_REJECT_DUPLICATES, &why);
+	struct prov_json building = PROV_JSON_INIT, *b = &building;
+	struct prov_error why = { .text = "" };
+	json_t *event;
 	char reason[600];
 
 	*out = NULL;
+	if (prov_json_load(i->event, i->len, &event, &why) == PROV_ENOMEM)
+		return prov_error_set(err, PROV_ENOMEM, "out of memory");
 	if (!json_is_object(event)) {
 		json_decref(event);
 		return prov_error_set(err, PROV_EINVAL, "not a JSON object: %s", why.text);
@@ -125,25 +123,22 @@ int prov_import_encode(const struct prov_import *i, char **out, struct prov_erro
 			missing);
 	}
 	snprintf(reason, sizeof(reason), "an event of %s, brought here undelivered", i->source);
-	json_t *o = begin(OP_IMPORT, i->id, i->ms, i->actor, event);
-	put(o, "reason", reason);
-	if (json_object_set(o, "event", event)) {
-		json_decref(o);
-		o = NULL;
-	}
-	json_decref(event);
-	return finish(o, out, err);
+	json_t *o = begin(b, OP_IMPORT, i->id, i->ms, i->actor, event);
+	put(b, o, "reason", reason);
+	prov_json_put(b, o, "event", event); /* with the reference */
+	return prov_json_take(b, o, out, err);
 }
 
 int prov_restore_encode(const char *id, int64_t ms, const char *actor, const char *reason,
 	uint64_t missing, char **out, struct prov_error *err)
 {
-	json_t *o = begin(OP_RESTORE, id, ms, actor, NULL);
+	struct prov_json building = PROV_JSON_INIT, *b = &building;
+	json_t *o = begin(b, OP_RESTORE, id, ms, actor, NULL);
 
-	put(o, "reason", reason);
+	put(b, o, "reason", reason);
 	if (missing)
-		json_object_set_new(o, "missing", json_integer((json_int_t)missing));
-	return finish(o, out, err);
+		prov_json_put(b, o, "missing", json_integer((json_int_t)missing));
+	return prov_json_take(b, o, out, err);
 }
 
 static bool is_report(const char *op)
@@ -156,25 +151,27 @@ static bool is_report(const char *op)
 int prov_report_take(const char *record, size_t len, uint64_t sequence, char **event,
 	struct prov_error *err)
 {
+	struct prov_json building = PROV_JSON_INIT, *b = &building;
 	char seq[24];
-	json_t *o = json_loadb(record, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o;
+
+	*event = NULL;
+	if (prov_json_load(record, len, &o, err) == PROV_ENOMEM)
+		return PROV_ENOMEM;
 	const char *op = json_string_value(json_object_get(o, "op"));
 	json_t *ev = json_object_get(o, "event");
 	bool import = op && strcmp(op, OP_IMPORT) == 0;
 	int rc = 0;
 
-	*event = NULL;
 	if (!is_report(op) || !json_is_string(json_object_get(o, "id")))
 		rc = prov_error_set(err, PROV_ECORRUPT, "not a report");
 	else if (import && lacks(ev))
 		rc = prov_error_set(err, PROV_ECORRUPT, "an import without an event");
 	if (rc == 0 && import) {
 		snprintf(seq, sizeof(seq), "%020llu", (unsigned long long)sequence);
-		json_object_set_new(ev, "sequence", json_string(seq));
-		json_object_set_new(ev, "imported", json_true());
-		*event = json_dumps(ev, JSON_COMPACT | JSON_SORT_KEYS);
-		if (!*event)
-			rc = prov_error_set(err, PROV_ENOMEM, "out of memory");
+		prov_json_put(b, ev, "sequence", json_string(seq));
+		prov_json_put(b, ev, "imported", json_true());
+		rc = prov_json_take(b, json_incref(ev), event, err);
 	}
 	json_decref(o);
 	return rc;

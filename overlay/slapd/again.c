@@ -58,7 +58,7 @@ void prov_again_names_free(struct prov_again_names *n)
 	n->n = n->room = 0;
 }
 
-/* 1, or -2: no memory. */
+/* 1, or -3: no memory. */
 static int note_cut(struct batch *b, struct prov_write *w)
 {
 	if (w->plan.before == w->plan.after)
@@ -70,9 +70,15 @@ static int note_cut(struct batch *b, struct prov_write *w)
 	dn->bv_len = w->before->e_nname.bv_len;
 	dn->bv_val = prov_arena_strndup(&b->arena, w->before->e_nname.bv_val, dn->bv_len);
 	if (!dn->bv_val)
-		return -2;
+		return -3;
 	b->ncut++;
 	return 1;
+}
+
+/* By no fault of the account (prov_write_refuse() has a text for it). */
+static bool for_want_of_memory(const struct prov_write *w, int rc)
+{
+	return rc == LDAP_OTHER && (!w->err.text[0] || w->err.code == PROV_ENOMEM);
 }
 
 static uint64_t hash(uint64_t h, const char *text, size_t len) /* FNV-1a */
@@ -86,7 +92,8 @@ static uint64_t hash(uint64_t h, const char *text, size_t len) /* FNV-1a */
  * when the reason, the account or the policy has changed since. */
 static void tell(const struct prov_again *a, const struct prov_write *w, const char *how)
 {
-	const char *dn = w->before->e_nname.bv_val, *why = w->err.text;
+	const char *dn = w->before->e_nname.bv_val,
+		   *why = w->err.text[0] ? w->err.text : "out of memory";
 	uint64_t h = hash(1469598103934665603ULL, dn, w->before->e_nname.bv_len);
 	_Atomic uint64_t *slot = &memo[h % MEMOS];
 	Attribute *csn = attr_find(w->before->e_attrs, slap_schema.si_ad_entryCSN);
@@ -104,7 +111,7 @@ static void tell(const struct prov_again *a, const struct prov_write *w, const c
 
 /* One account in the batch's transaction. 1: written, 0: nothing to do, -1: left alone
  * (nothing was written), -2: failed half way, the transaction must go, -3: the same, but by no
- * fault of the account: it could not be recorded. */
+ * fault of the account: it could not be read or recorded, or there was no memory. */
 static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 {
 	struct prov_instance *pi = b->a->job->pi;
@@ -112,7 +119,7 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	struct prov_write w;
 	SlapReply rs = { REP_RESULT };
 	Modifications *mods = NULL;
-	int result = 0;
+	int result = 0, rc;
 
 	op->o_req_dn = op->o_req_ndn = ndn;
 	prov_write_open(&w, pi, op, &rs, b->a->what);
@@ -121,14 +128,23 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 	w.stamp.reason = prov_val_str(b->a->reason);
 	w.snap = prov_snapshot_get(pi);
 	w.policy = prov_snapshot_policy(w.snap);
-	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS || !w.before)
+	if (!w.policy || prov_lookup_entry(pi, op, &ndn, &w.before) != LDAP_SUCCESS) {
+		result = -3;
+		goto out;
+	}
+	if (!w.before)
 		goto out;
 	op->o_req_dn = w.dn = w.before->e_name;
 	w.was = w.is = prov_account_is(pi, op, w.before, &ndn);
 	if (!w.was)
 		goto out;
 	w.after = entry_dup(w.before);
-	if (prov_write_evaluate(&w, PROV_OP_FOLLOW) != LDAP_SUCCESS) {
+	rc = prov_write_evaluate(&w, PROV_OP_FOLLOW);
+	if (for_want_of_memory(&w, rc)) {
+		result = -3;
+		goto failed;
+	}
+	if (rc != LDAP_SUCCESS) {
 		tell(b->a, &w, "refused");
 		result = -1;
 		goto out;
@@ -137,14 +153,18 @@ static int one(struct batch *b, struct prov_txn *txn, struct berval ndn)
 		prov_background_refused(b->a->job, ndn.bv_val, w.plan.withheld_why.data);
 	if (w.plan.nmod == 0 && w.plan.nmember == 0)
 		goto out;
-	result = -2;
-	if (prov_write_account_mods(&w, &mods) != LDAP_SUCCESS) {
+	rc = prov_write_account_mods(&w, &mods);
+	if (rc != LDAP_SUCCESS)
 		slap_mods_free(mods, 1);
-	} else if (prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err) ==
-			LDAP_SUCCESS &&
-		prov_write_members(&w, w.before->e_name, w.before->e_nname) == LDAP_SUCCESS) {
+	else
+		rc = prov_txn_modify(txn, w.before->e_name, w.before->e_nname, mods, &w.err);
+	if (rc == LDAP_SUCCESS)
+		rc = prov_write_members(&w, w.before->e_name, w.before->e_nname);
+	if (rc == LDAP_SUCCESS)
 		result = prov_journal_capture(&w, w.before) == 0 ? note_cut(b, &w) : -3;
-	}
+	else
+		result = for_want_of_memory(&w, rc) ? -3 : -2;
+failed:
 	if (result < 0)
 		tell(b->a, &w, "failed");
 out:

@@ -112,7 +112,8 @@ static int finish(ConfigArgs *c)
 
 int prov_apply_begin(ConfigArgs *c, struct prov_instance *pi)
 {
-	pi->be = c->be->bd_self;
+	if (!pi->snapshot)
+		pi->be = c->be->bd_self; /* as long as it is open the relay's thread reads it */
 	if (!pi->snapshot || pending.pi == pi)
 		return 0;
 	if (config_push_cleanup(c, finish)) {

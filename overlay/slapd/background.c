@@ -12,14 +12,17 @@
 #include "sync.h"
 #include "txn.h"
 
+#define RETRY_NS 10000000000L
+
 struct prov_background {
 	struct prov_instance *pi;
 	ldap_pvt_thread_mutex_t mutex; /* of everything below */
 	void *cookie;                  /* of the task in the pool */
 	bool active, again, stop;
 	struct prov_background_figures fig;
-	atomic_bool stalled; /* a job failed: again with the next write */
-	size_t last_txn;     /* the task's own */
+	atomic_bool stalled; /* a job failed: again with the next write, or after RETRY_NS */
+	_Atomic int64_t stalled_at;
+	size_t last_txn; /* the task's own */
 };
 
 /* What becomes of a job. */
@@ -132,7 +135,7 @@ static void run_jobs(struct prov_background *b, void *ctx)
 	struct prov_instance *pi = b->pi;
 	Connection conn = { 0 };
 	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
+	BackendDB db = prov_instance_database(pi);
 	bool go = true;
 
 	connection_fake_init2(&conn, &opbuf, ctx, 1);
@@ -151,11 +154,13 @@ static void run_jobs(struct prov_background *b, void *ctx)
 			prov_arena_dispose(&arena);
 			break;
 		}
-		bool any = first_job(pi, &arena, &kind, &job) == 0;
-		enum prov_job_end end = any ? kind->run(&job) : PROV_JOB_LATER;
+		int rc = first_job(pi, &arena, &kind, &job);
+		enum prov_job_end end = rc == 0 ? kind->run(&job) : PROV_JOB_LATER;
 		go = end != PROV_JOB_LATER;
-		if (any && !go && !must_yield(b))
+		if (!go && rc != PROV_ENOENT && !must_yield(b)) {
+			atomic_store(&b->stalled_at, prov_monotonic_ns());
 			atomic_store(&b->stalled, true);
+		}
 		if (end == PROV_JOB_DONE)
 			PROV_FAILPOINT("job.done");
 		if (end == PROV_JOB_DONE)
@@ -205,6 +210,15 @@ void prov_background_nudge(struct prov_instance *pi)
 		prov_background_kick(pi);
 }
 
+void prov_background_retry(struct prov_instance *pi)
+{
+	struct prov_background *b = pi->background;
+
+	if (b && atomic_load(&b->stalled) &&
+		prov_monotonic_ns() - atomic_load(&b->stalled_at) >= RETRY_NS)
+		prov_background_nudge(pi);
+}
+
 int prov_background_open(struct prov_instance *pi)
 {
 	struct prov_background *b = ch_calloc(1, sizeof(*b));
@@ -212,7 +226,8 @@ int prov_background_open(struct prov_instance *pi)
 	b->pi = pi;
 	ldap_pvt_thread_mutex_init(&b->mutex);
 	pi->background = b;
-	prov_background_kick(pi);
+	if (slapMode & SLAP_SERVER_RUNNING)
+		prov_background_kick(pi);
 	return 0;
 }
 

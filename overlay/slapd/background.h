@@ -40,11 +40,15 @@ struct prov_background_figures {
 	struct prov_error refusal; /* the last one and why */
 };
 
-int prov_background_open(struct prov_instance *pi); /* sets pi->background, takes jobs up */
+/* Sets pi->background, and takes jobs up; while slapd still starts the clock's first ring does
+ * that (clock.h), when the other databases are open, too (accesslog's). */
+int prov_background_open(struct prov_instance *pi);
 void prov_background_close(struct prov_instance *pi);
 void prov_background_kick(struct prov_instance *pi); /* a job was committed */
 /* A write was committed: what failed before, for lack of room say, is tried again. */
 void prov_background_nudge(struct prov_instance *pi);
+/* So it is when 10 s have passed without one. */
+void prov_background_retry(struct prov_instance *pi);
 /* Not inside an operation of the database. */
 void prov_background_read(struct prov_instance *pi, struct prov_background_figures *out);
 

@@ -212,9 +212,9 @@ static uint64_t committed_end(struct prov_capture *c, MDB_cursor_op end, uint64_
 
 	if (mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn))
 		return otherwise;
-	read_end(c, txn, end, &seq);
+	int rc = read_end(c, txn, end, &seq);
 	mdb_txn_abort(txn);
-	return seq;
+	return rc ? otherwise : seq;
 }
 
 uint64_t prov_capture_last(struct prov_capture *c)
@@ -319,6 +319,25 @@ int prov_named_get(struct prov_capture *c, void *txn, const char *name, struct p
 	return 0;
 }
 
+size_t prov_named_peek(void *mdb, const char *name, char *out, size_t most)
+{
+	MDB_val k = { strlen(name), (char *)name }, v;
+	MDB_txn *txn = NULL;
+	MDB_dbi named;
+	size_t len = 0;
+
+	/* of a writer: a reader's place may be this thread's already */
+	if (mdb_txn_begin(((struct mdb_info *)mdb)->mi_dbenv, NULL, 0, &txn))
+		return 0;
+	if (mdb_dbi_open(txn, "provNamed", 0, &named) == 0 && mdb_get(txn, named, &k, &v) == 0 &&
+		v.mv_size <= most) {
+		memcpy(out, v.mv_data, v.mv_size);
+		len = v.mv_size;
+	}
+	mdb_txn_abort(txn);
+	return len;
+}
+
 int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
 	struct prov_arena *arena, const char **name, struct prov_val *val)
 {
@@ -338,6 +357,8 @@ int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
 		val->data = prov_arena_strndup(arena, v.mv_data, v.mv_size);
 		val->len = v.mv_size;
 		found = *name && val->data ? 0 : PROV_ENOMEM;
+	} else if (rc && rc != MDB_NOTFOUND) {
+		found = PROV_EIO;
 	}
 	if (cur)
 		mdb_cursor_close(cur);

@@ -47,6 +47,8 @@ int prov_named_put(struct prov_capture *c, void *txn, const char *name, struct p
 int prov_named_delete(struct prov_capture *c, void *txn, const char *name);
 /* Borrowed until the transaction's next write or end. */
 int prov_named_get(struct prov_capture *c, void *txn, const char *name, struct prov_val *v);
+/* Before prov_capture_open: a copy of a value of at most `most` bytes; 0: there is none. */
+size_t prov_named_peek(void *mdb, const char *name, char *out, size_t most);
 /* First name that begins with prefix; the name and value in the arena. */
 int prov_named_first(struct prov_capture *c, void *txn, const char *prefix,
 	struct prov_arena *arena, const char **name, struct prov_val *v);

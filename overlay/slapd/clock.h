@@ -9,7 +9,8 @@
  * replication says so first. A read-only consumer never does. Looking needs an equality index
  * on provDue; without it the search is only done every ten minutes, and the log says so once.
  *
- * A task in slapd's run queue sets the time; the work is done in the background task.
+ * A task in slapd's run queue sets the time; the work is done in the background task. It rings for
+ * the first time when slapd has started.
  */
 #ifndef PROV_SLAPD_CLOCK_H
 #define PROV_SLAPD_CLOCK_H

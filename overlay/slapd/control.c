@@ -1,5 +1,5 @@
 /*
- * control.c - parses the reason, plan, override and adopt controls.
+ * control.c - registers the reason, plan, override and adopt controls. Their values: core/ask.h.
  *
  * slapd parses controls one by one, before the database is known; what depends on
  * two of them is checked by prov_control_check when the operation arrives. A response
@@ -7,88 +7,50 @@
  */
 #include "control.h"
 
+#include "ask.h"
+#include "convert.h"
 #include "names.h"
 
-#define REASON_MOST 1024 /* bytes */
-
 /* Slots in o_ctrlflag and o_controls; constant once registered. */
-static int reason_cid, plan_cid, override_cid, adopt_cid;
+static int cid[PROV_ASKS];
 
 static char *reason_exops[] = { LDAP_EXOP_MODIFY_PASSWD, NULL };
 
-static char flag(const LDAPControl *ctrl)
+static int parse(Operation *op, SlapReply *rs, LDAPControl *ctrl, enum prov_ask what)
 {
-	return ctrl->ldctl_iscritical ? SLAP_CONTROL_CRITICAL : SLAP_CONTROL_NONCRITICAL;
-}
+	struct prov_val value = prov_bv(ctrl->ldctl_value);
+	const char *fault = prov_ask_fault(what, op->o_ctrlflag[cid[what]] != SLAP_CONTROL_NONE,
+		BER_BVISNULL(&ctrl->ldctl_value) ? NULL : &value);
 
-/* Text that can be kept in a Directory String and shown on one line. */
-static bool is_text(const struct berval *v)
-{
-	Syntax *directory_string = slap_schema.si_ad_description->ad_type->sat_syntax;
-	struct berval copy = *v;
-
-	for (ber_len_t i = 0; i < v->bv_len; i++)
-		if ((unsigned char)v->bv_val[i] < 0x20 || v->bv_val[i] == 0x7f)
-			return false;
-	return directory_string->ssyn_validate(directory_string, &copy) == LDAP_SUCCESS;
+	if (fault) {
+		rs->sr_text = fault;
+		return LDAP_PROTOCOL_ERROR;
+	}
+	/* lives as long as o_ctrls: until the operation ends */
+	op->o_controls[cid[what]] = &ctrl->ldctl_value;
+	op->o_ctrlflag[cid[what]] =
+		ctrl->ldctl_iscritical ? SLAP_CONTROL_CRITICAL : SLAP_CONTROL_NONCRITICAL;
+	return LDAP_SUCCESS;
 }
 
 static int parse_reason(Operation *op, SlapReply *rs, LDAPControl *ctrl)
 {
-	struct berval *v = &ctrl->ldctl_value;
-
-	if (op->o_ctrlflag[reason_cid] != SLAP_CONTROL_NONE) {
-		rs->sr_text = "reason control given more than once";
-		return LDAP_PROTOCOL_ERROR;
-	}
-	if (BER_BVISEMPTY(v)) {
-		rs->sr_text = "reason control without a text";
-		return LDAP_PROTOCOL_ERROR;
-	}
-	if (v->bv_len > REASON_MOST) {
-		rs->sr_text = "reason control's text is longer than 1024 bytes";
-		return LDAP_PROTOCOL_ERROR;
-	}
-	if (!is_text(v)) {
-		rs->sr_text = "reason control's value is not UTF-8 text on one line";
-		return LDAP_PROTOCOL_ERROR;
-	}
-	op->o_controls[reason_cid] = v; /* lives as long as o_ctrls: until the operation ends */
-	op->o_ctrlflag[reason_cid] = flag(ctrl);
-	return LDAP_SUCCESS;
-}
-
-static int parse_bare(Operation *op, SlapReply *rs, LDAPControl *ctrl, int cid, const char *twice,
-	const char *value)
-{
-	if (op->o_ctrlflag[cid] != SLAP_CONTROL_NONE) {
-		rs->sr_text = twice;
-		return LDAP_PROTOCOL_ERROR;
-	}
-	if (!BER_BVISNULL(&ctrl->ldctl_value)) {
-		rs->sr_text = value;
-		return LDAP_PROTOCOL_ERROR;
-	}
-	op->o_ctrlflag[cid] = flag(ctrl);
-	return LDAP_SUCCESS;
+	return parse(op, rs, ctrl, PROV_ASK_REASON);
 }
 
 static int parse_plan(Operation *op, SlapReply *rs, LDAPControl *ctrl)
 {
-	return parse_bare(op, rs, ctrl, plan_cid, "plan control given more than once",
-		"plan control takes no value");
+	return parse(op, rs, ctrl, PROV_ASK_PLAN);
 }
 
 static int parse_override(Operation *op, SlapReply *rs, LDAPControl *ctrl)
 {
-	return parse_bare(op, rs, ctrl, override_cid, "override control given more than once",
-		"override control takes no value");
+	return parse(op, rs, ctrl, PROV_ASK_OVERRIDE);
 }
 
 static int parse_adopt(Operation *op, SlapReply *rs, LDAPControl *ctrl)
 {
-	return parse_bare(op, rs, ctrl, adopt_cid, "adopt control given more than once",
-		"adopt control takes no value");
+	return parse(op, rs, ctrl, PROV_ASK_ADOPT);
 }
 
 int prov_control_register(void)
@@ -100,10 +62,12 @@ int prov_control_register(void)
 		SLAP_CTRL_PARSE_FN *parse;
 		int *cid;
 	} row[] = {
-		{ PROV_CTL_REASON, SLAP_CTRL_UPDATE, reason_exops, parse_reason, &reason_cid },
-		{ PROV_CTL_PLAN, SLAP_CTRL_UPDATE, NULL, parse_plan, &plan_cid },
-		{ PROV_CTL_OVERRIDE, SLAP_CTRL_UPDATE, NULL, parse_override, &override_cid },
-		{ PROV_CTL_ADOPT, SLAP_CTRL_MODIFY, NULL, parse_adopt, &adopt_cid },
+		{ PROV_CTL_REASON, SLAP_CTRL_UPDATE, reason_exops, parse_reason,
+			&cid[PROV_ASK_REASON] },
+		{ PROV_CTL_PLAN, SLAP_CTRL_UPDATE, NULL, parse_plan, &cid[PROV_ASK_PLAN] },
+		{ PROV_CTL_OVERRIDE, SLAP_CTRL_UPDATE, NULL, parse_override,
+			&cid[PROV_ASK_OVERRIDE] },
+		{ PROV_CTL_ADOPT, SLAP_CTRL_MODIFY, NULL, parse_adopt, &cid[PROV_ASK_ADOPT] },
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -146,28 +110,32 @@ const char *prov_control_check(Operation *op)
 	return NULL;
 }
 
+static bool given(Operation *op, enum prov_ask what)
+{
+	return op->o_ctrlflag[cid[what]] > SLAP_CONTROL_IGNORED;
+}
+
 struct berval prov_control_reason(Operation *op)
 {
 	struct berval none = BER_BVC("");
 
-	if (op->o_ctrlflag[reason_cid] <= SLAP_CONTROL_IGNORED || !op->o_controls[reason_cid])
-		return none;
-	return *(struct berval *)op->o_controls[reason_cid];
+	return given(op, PROV_ASK_REASON) ? *(struct berval *)op->o_controls[cid[PROV_ASK_REASON]]
+					  : none;
 }
 
 bool prov_control_plan(Operation *op)
 {
-	return op->o_ctrlflag[plan_cid] > SLAP_CONTROL_IGNORED;
+	return given(op, PROV_ASK_PLAN);
 }
 
 bool prov_control_override(Operation *op)
 {
-	return op->o_ctrlflag[override_cid] > SLAP_CONTROL_IGNORED;
+	return given(op, PROV_ASK_OVERRIDE);
 }
 
 bool prov_control_adopt(Operation *op)
 {
-	return op->o_ctrlflag[adopt_cid] > SLAP_CONTROL_IGNORED;
+	return given(op, PROV_ASK_ADOPT);
 }
 
 LDAPControl *prov_control_plan_response(const char *json, size_t len)

@@ -63,8 +63,9 @@ int prov_flow_account_add(struct prov_instance *pi, Operation *op, SlapReply *rs
 	}
 	entry_free(w.after);
 	w.after = entry_dup(e);
-	prov_convert_entry(w.after, &w.arena, &w.pafter);
-	rc = prov_write_members(&w, e->e_name, e->e_nname);
+	rc = prov_convert_entry(w.after, &w.arena, &w.pafter) ? LDAP_OTHER : LDAP_SUCCESS;
+	if (rc == LDAP_SUCCESS)
+		rc = prov_write_members(&w, e->e_name, e->e_nname);
 	if (rc == LDAP_SUCCESS)
 		rc = prov_group_added(&w, e); /* it may be a group, too */
 	rc = rc == LDAP_SUCCESS ? prov_write_finish(&w, w.after) : prov_write_refuse(&w, rc);

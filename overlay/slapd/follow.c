@@ -116,11 +116,12 @@ enum prov_job_end prov_follow_run(const struct prov_job *stored)
 	Operation *op = stored->op;
 	struct prov_snapshot *snap = prov_snapshot_get(pi);
 	struct prov_again_names names = { .arena = stored->arena };
-	struct job job;
+	struct job job = { .reason = NULL };
 	int rc = read_job(stored, &job);
 	char *filter =
 		snap && rc == 0 ? candidates_filter(pi, snap, stored->arena, job.role) : NULL;
-	bool whole = filter != NULL;
+	/* as long as there is no policy nobody can follow */
+	bool whole = filter && prov_snapshot_policy(snap);
 
 	prov_snapshot_put(&snap);
 	if (rc == PROV_ECORRUPT)

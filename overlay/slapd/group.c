@@ -113,7 +113,8 @@ int prov_group_memberships(struct prov_instance *pi, Operation *op, struct berva
 	if (f.oom)
 		rc = LDAP_OTHER;
 	if (rc != LDAP_SUCCESS)
-		prov_error_set(err, PROV_EIO, "cannot search the groups of \"%s\"", dn.bv_val);
+		prov_error_set(err, PROV_EIO, "cannot search the groups of \"%s\": %s", dn.bv_val,
+			f.oom ? "out of memory" : ldap_err2string(rc));
 	*out = f.m;
 	*n = f.n;
 	return rc;

@@ -1,23 +1,25 @@
 /*
- * guard.c - wraps the frontend's bind, to refuse SASL binds, all in the same words.
+ * guard.c - wraps the frontend's bind, to refuse SASL binds, all in the same words; and its search.
  */
 #include "guard.h"
 
 #include <stdlib.h>
 
+#include "acting.h"
 #include "logtext.h"
 #include "session.h"
 
 static struct prov_instance **instances;
 static size_t ninstances;
 static BI_op_bind *frontend_bind;
+static BI_op_search *frontend_search;
 
 static bool blocked(Operation *op, struct berval *ndn)
 {
 	for (size_t i = 0; i < ninstances; i++) {
 		struct prov_instance *pi = instances[i];
 		Operation op2 = *op;
-		BackendDB db = *pi->be;
+		BackendDB db = prov_instance_database(pi);
 		if (!prov_session_ours(pi, ndn) || be_isroot_dn(&db, ndn))
 			continue;
 		db.bd_info = (BackendInfo *)pi->on->on_info;
@@ -61,6 +63,13 @@ static int guarded_bind(Operation *op, SlapReply *rs)
 	return rc;
 }
 
+static int guarded_search(Operation *op, SlapReply *rs)
+{
+	if (ninstances && op->o_proxy_authz && op->o_connid != (unsigned long)-1)
+		prov_acting_note(op);
+	return frontend_search(op, rs);
+}
+
 static BackendInfo *frontend_info(void)
 {
 	BackendInfo *bi = frontendDB->bd_info;
@@ -81,6 +90,8 @@ int prov_guard_add(struct prov_instance *pi)
 		BackendInfo *bi = frontend_info();
 		frontend_bind = bi->bi_op_bind;
 		bi->bi_op_bind = guarded_bind;
+		frontend_search = bi->bi_op_search;
+		bi->bi_op_search = guarded_search;
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ int prov_op_bind(Operation *op, SlapReply *rs);
 int prov_op_search(Operation *op, SlapReply *rs);
 int prov_op_compare(Operation *op, SlapReply *rs);
 int prov_op_extended(Operation *op, SlapReply *rs);
-/* What is only shown (prov_txn_publishing) is done: its entry may have another name by now. */
+/* syncprov, looking at what is shown, or for contextCSN when slapd starts. */
 int prov_op_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
 	int rw, Entry **e);
 int prov_op_response(Operation *op, SlapReply *rs);

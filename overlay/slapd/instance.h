@@ -2,8 +2,8 @@
  * instance.h - everything one configured overlay instance owns.
  *
  * Made in db_init, freed in db_destroy. Configuration members change only while
- * slapd's thread pool is paused (cn=config) or before it starts. The others say
- * under which lock they are.
+ * slapd's thread pool is paused (cn=config) or before it starts: they are for threads of the pool,
+ * and not for the relay's. The others say under which lock they are.
  */
 #ifndef PROV_SLAPD_INSTANCE_H
 #define PROV_SLAPD_INSTANCE_H
@@ -35,6 +35,7 @@ struct prov_monitor;    /* monitor.h */
 struct prov_instance {
 	slap_overinst *on;
 	BackendDB *be;
+	bool controls; /* the database knows ours; changed in a pause, or before the pool works */
 	/* configuration */
 	struct berval policy_dn, policy_ndn;
 	int naccounts;
@@ -48,10 +49,11 @@ struct prov_instance {
 	unsigned checkpoint_records, checkpoint_seconds; /* default 1000, 3600 */
 	char *key_file;
 	/* run time: NULL while the database is closed */
-	struct prov_snapshot *snapshot;
+	_Atomic(struct prov_snapshot *) snapshot; /* snapshot.h takes references */
 	struct prov_capture *capture;
 	struct prov_relay *relay;
-	struct prov_background *background;
+	_Atomic(struct prov_background *)
+		background; /* the relay, which begins before it, asks, too */
 	struct prov_clock *clock;
 	_Atomic uint64_t policy_changes; /* by replication; snapshot.h */
 	atomic_bool syncing; /* sync.h: there are stored jobs; changed under the writer lock */
@@ -66,5 +68,9 @@ struct prov_instance {
  * its hooks, so it must do none. In a thread of the pool.
  */
 bool prov_instance_listed(const struct prov_instance *pi);
+
+/* In runtime.c. A copy of the database for an operation of our own; the writes that go on meanwhile
+ * change what it has in it of their CSNs (be_pcsn_st), which a copy does not use. */
+BackendDB prov_instance_database(const struct prov_instance *pi);
 
 #endif

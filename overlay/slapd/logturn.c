@@ -46,7 +46,8 @@ void prov_logturn_take(struct prov_logturn *l, struct prov_instance *pi, Operati
 	SlapReply rs = { REP_RESULT };
 
 	l->held = NULL;
-	if (!on || !logs_only_success(on))
+	l->open = on && !logs_only_success(on);
+	if (!on || l->open)
 		return;
 	struct prov_logturn_op *s = ch_calloc(1, sizeof(*s));
 	s->op = *op;

@@ -9,8 +9,8 @@
  * all has been shown.
  *
  * Taken through accesslog's own hook, with a write of an entry that does not exist and that
- * fails; so it needs "logsuccess TRUE" (which delta-syncrepl wants anyhow). Else, or without
- * accesslog, nothing is held.
+ * fails; so it needs "logsuccess TRUE" (which delta-syncrepl wants anyhow). Else nothing is held,
+ * and the log's order is open; without accesslog there is nothing to hold.
  *
  * One thread takes it, writes and gives it back; it may take several. It waits for other writes
  * while it takes the first: so never between begin and commit of a transaction (txn.h).
@@ -22,6 +22,7 @@
 
 struct prov_logturn {
 	struct prov_logturn_op *held; /* NULL: nothing is */
+	bool open;                    /* accesslog is there and cannot be held */
 };
 
 /* near: the DN of one of the writes. */

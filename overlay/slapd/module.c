@@ -4,6 +4,7 @@
  * Registers and returns; starts nothing. It refuses another slapd than the one it was
  * built for, because the structures it shares with slapd differ between versions.
  */
+#include "acting.h"
 #include "config.h"
 #include "control.h"
 #include "hooks.h"
@@ -43,6 +44,7 @@ static void fill(void)
 	bi->bi_op_bind = prov_op_bind;
 	bi->bi_op_search = prov_op_search;
 	bi->bi_op_compare = prov_op_compare;
+	bi->bi_connection_destroy = prov_acting_forget;
 	bi->bi_extended = prov_op_extended;
 	bi->bi_entry_get_rw = prov_op_entry_get;
 	prov_overlay.on_response = prov_op_response;

@@ -3,6 +3,7 @@
  */
 #include "account.h"
 #include "actor.h"
+#include "context.h"
 #include "control.h"
 #include "convert.h"
 #include "flow.h"
@@ -10,6 +11,7 @@
 #include "hooks.h"
 #include "logtext.h"
 #include "lookup.h"
+#include "pending.h"
 #include "replica.h"
 #include "schema.h"
 #include "session.h"
@@ -67,6 +69,13 @@ static bool settled(struct prov_instance *pi, Operation *op, SlapReply *rs, int 
 	return false;
 }
 
+/* No business of ours: the backend does it. */
+static int pass(Operation *op)
+{
+	prov_pending_watch(op);
+	return SLAP_CB_CONTINUE;
+}
+
 int prov_op_add(Operation *op, SlapReply *rs)
 {
 	struct prov_instance *pi = instance_of(op);
@@ -80,7 +89,7 @@ int prov_op_add(Operation *op, SlapReply *rs)
 		return prov_flow_account_add(pi, op, rs);
 	if (prov_group_kind_of(op->ora_e) != PROV_GROUP_NONE)
 		return prov_flow_group_add(pi, op, rs);
-	return SLAP_CB_CONTINUE;
+	return pass(op);
 }
 
 /* Members are written on something that is an account, or becomes one: the account's flow. */
@@ -125,12 +134,12 @@ int prov_op_modify(Operation *op, SlapReply *rs)
 	if (in_policy(pi, &op->o_req_ndn))
 		return prov_flow_policy(pi, op, rs);
 	if (is_bookkeeping(op))
-		return SLAP_CB_CONTINUE;
+		return pass(op);
 	if (prov_group_touched(op->orm_modlist) && !on_account(pi, op))
 		return prov_flow_group_modify(pi, op, rs);
 	if (prov_account_scope(pi, &op->o_req_ndn))
 		return prov_flow_account_modify(pi, op, rs);
-	return SLAP_CB_CONTINUE;
+	return pass(op);
 }
 
 int prov_op_modrdn(Operation *op, SlapReply *rs)
@@ -209,6 +218,17 @@ int prov_op_compare(Operation *op, SlapReply *rs)
 int prov_op_extended(Operation *op, SlapReply *rs)
 {
 	return check_only(op, rs);
+}
+
+int prov_op_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
+	int rw, Entry **e)
+{
+	struct prov_instance *pi = instance_of(op);
+
+	/* an overlay above is opened before we are */
+	if (!pi->snapshot && at == slap_schema.si_ad_contextCSN && !(slapMode & SLAP_TOOL_MODE))
+		prov_context_mend(pi, op, ndn);
+	return prov_txn_entry_get(op, ndn, oc, at, rw, e);
 }
 
 int prov_op_response(Operation *op, SlapReply *rs)

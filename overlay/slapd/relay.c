@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "capture.h"
 #include "clock.h"
 #include "failpoint.h"
@@ -42,7 +43,10 @@ struct prov_relay {
 	pthread_cond_t cond;
 	bool stop, kicked;
 	char error[512];
-	/* the thread's own */
+	/* the thread's own: pi's settings go and come while cn=config changes, and what changes these
+	 * starts another thread (prov_runtime_state_changed) */
+	char *state_dir, *key_file;
+	unsigned checkpoint_records, checkpoint_seconds;
 	struct prov_statedir *state;
 	struct prov_key *key;
 	uint64_t policy_seen;
@@ -72,11 +76,11 @@ static void note_error(struct prov_relay *r, const char *text)
 	snprintf(r->error, sizeof(r->error), "%s", text);
 	pthread_mutex_unlock(&r->mutex);
 	if (news && text[0])
-		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" error=\"%s\"\n",
-			r->pi->state_dir, text);
+		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" error=\"%s\"\n", r->state_dir,
+			text);
 	else if (news)
 		Debug(LDAP_DEBUG_ANY, "provision: relay: state=\"%s\" writable again\n",
-			r->pi->state_dir);
+			r->state_dir);
 }
 
 static int put_text(struct prov_kv_txn *t, const char *name, const char *text)
@@ -94,7 +98,7 @@ static int greet(struct prov_relay *r, struct prov_error *err)
 	int rc = prov_kv_begin(kv, true, &t, err);
 	if (rc)
 		return rc;
-	rc = prov_restored_database(r->pi, t, &noted, err);
+	rc = prov_restored_database(r->pi, r->state_dir, t, &noted, err);
 	put_text(t, "instance", prov_capture_instance(r->pi->capture));
 	gethostname(host, sizeof(host) - 1);
 	snprintf(source, sizeof(source), "ldap://%s/%s", host, r->pi->be->be_suffix[0].bv_val);
@@ -111,10 +115,10 @@ static int greet(struct prov_relay *r, struct prov_error *err)
 
 static int open_state(struct prov_relay *r, struct prov_error *err)
 {
-	int rc = prov_statedir_open(r->pi->state_dir, true, &r->state, err);
+	int rc = prov_statedir_open(r->state_dir, true, &r->state, err);
 
-	if (rc == 0 && r->pi->key_file && !r->key)
-		rc = prov_key_load(r->pi->key_file, true, &r->key, err);
+	if (rc == 0 && r->key_file && !r->key)
+		rc = prov_key_load(r->key_file, true, &r->key, err);
 	if (rc == 0)
 		rc = greet(r, err);
 	if (rc) {
@@ -194,7 +198,7 @@ static int trim_outbox(struct prov_relay *r, struct prov_kv_txn *t)
 	unsigned trimmed;
 
 	prov_outbox_last(t, &last);
-	if (last <= KEEP_EVENTS || prov_delivery_open_read(r->pi->state_dir, &d, NULL))
+	if (last <= KEEP_EVENTS || prov_delivery_open_read(r->state_dir, &d, NULL))
 		return 0;
 	min = last - KEEP_EVENTS;
 	int rc = prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL);
@@ -245,7 +249,7 @@ static int take_reports(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty
 	if (r->last_reports && now - r->last_reports < REPORTS_EVERY)
 		return 0;
 	r->last_reports = now;
-	if (prov_delivery_open_read(r->pi->state_dir, &d, NULL))
+	if (prov_delivery_open_read(r->state_dir, &d, NULL))
 		return 0;
 	int rc = prov_reports_noted(t, &noted);
 	if (rc == 0 && prov_kv_begin(prov_delivery_kv(d), false, &dt, NULL) == 0) {
@@ -268,8 +272,8 @@ static int checkpoint(struct prov_relay *r, struct prov_kv_txn *t, bool *dirty,
 	int64_t now = prov_monotonic_ns() / SECOND;
 
 	if (r->since_checkpoint == 0 ||
-		(r->since_checkpoint < r->pi->checkpoint_records &&
-			now - r->last_checkpoint < (int64_t)r->pi->checkpoint_seconds))
+		(r->since_checkpoint < r->checkpoint_records &&
+			now - r->last_checkpoint < (int64_t)r->checkpoint_seconds))
 		return 0;
 	*dirty = true;
 	r->since_checkpoint = 0;
@@ -319,7 +323,7 @@ static int relay_batch(struct prov_relay *r, bool *more, struct prov_error *err)
 	PROV_FAILPOINT("relay.committed");
 	prov_capture_set_relayed(c, b.last);
 	PROV_FAILPOINT("relay.noted");
-	prov_wake_send(r->pi->state_dir);
+	prov_wake_send(r->state_dir);
 	r->batch_rows += b.n;
 	*more = b.n == BATCH;
 	return 0;
@@ -414,6 +418,7 @@ static void *relay_main(void *arg)
 		r->batch_ended = prov_monotonic_ns();
 		if (rc == 0) {
 			r->pause = 0;
+			prov_background_retry(r->pi);
 			/* woken by writes; reports and checkpoints come without one */
 			wait_for_work(r, REPORTS_EVERY);
 			continue;
@@ -431,11 +436,24 @@ static void *relay_main(void *arg)
 	return NULL;
 }
 
+static void relay_free(struct prov_relay *r)
+{
+	pthread_mutex_destroy(&r->mutex);
+	pthread_cond_destroy(&r->cond);
+	ch_free(r->state_dir);
+	ch_free(r->key_file);
+	ch_free(r);
+}
+
 int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 {
 	struct prov_relay *r = ch_calloc(1, sizeof(*r));
 
 	r->pi = pi;
+	r->state_dir = ch_strdup(pi->state_dir);
+	r->key_file = pi->key_file ? ch_strdup(pi->key_file) : NULL;
+	r->checkpoint_records = pi->checkpoint_records;
+	r->checkpoint_seconds = pi->checkpoint_seconds;
 	r->kicked = true;
 	r->wall_ahead = wall_ahead();
 	pthread_mutex_init(&r->mutex, NULL);
@@ -443,7 +461,7 @@ int prov_relay_start(struct prov_instance *pi, struct prov_error *err)
 	pi->relay = r;
 	if (pthread_create(&r->thread, NULL, relay_main, r)) {
 		pi->relay = NULL;
-		ch_free(r);
+		relay_free(r);
 		return prov_error_set(err, PROV_EIO, "cannot start the relay thread");
 	}
 	atomic_fetch_add(&running, 1);
@@ -462,9 +480,7 @@ void prov_relay_stop(struct prov_instance *pi)
 	pthread_mutex_unlock(&r->mutex);
 	pthread_join(r->thread, NULL);
 	atomic_fetch_sub(&running, 1);
-	pthread_mutex_destroy(&r->mutex);
-	pthread_cond_destroy(&r->cond);
-	ch_free(r);
+	relay_free(r);
 	pi->relay = NULL;
 }
 

@@ -7,6 +7,10 @@
  * told (store/reports.h) from the delivery environment. When the state directory
  * cannot be written it logs once, tries again with growing pauses (1 to 30 s), and
  * the capture rows wait.
+ *
+ * It does not stop while slapd's pool is paused, so of the instance it uses only what stays as it is
+ * while the database is open, and what has a lock of its own (snapshot.h, capture.h, clock.h). The
+ * settings that it needs are copied when it starts.
  */
 #ifndef PROV_SLAPD_RELAY_H
 #define PROV_SLAPD_RELAY_H

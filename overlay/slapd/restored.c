@@ -32,25 +32,26 @@ static int note(struct prov_kv_txn *t, const char *what, uint64_t missing, struc
 }
 
 /* The files by which both are known; "" where that cannot be told. */
-static void files(struct prov_instance *pi, char *out, size_t room)
+static void files(struct prov_instance *pi, const char *state_dir, char *out, size_t room)
 {
 	const struct mdb_info *mdb = pi->be->be_private;
 	char path[4096], db[64] = "", state[64] = "";
 
 	snprintf(path, sizeof(path), "%s/data.mdb", mdb->mi_dbenv_home);
 	prov_history_file(path, db, sizeof(db));
-	if (prov_place_find(pi->state_dir, "slapd", "state.mdb", path, sizeof(path), NULL) == 0)
+	if (prov_place_find(state_dir, "slapd", "state.mdb", path, sizeof(path), NULL) == 0)
 		prov_history_file(path, state, sizeof(state));
 	snprintf(out, room, "%s %s", db, state);
 }
 
-static int compare_files(struct prov_instance *pi, struct prov_kv_txn *t, char *what, size_t room)
+static int compare_files(struct prov_instance *pi, const char *state_dir, struct prov_kv_txn *t,
+	char *what, size_t room)
 {
 	char is[160];
 	struct prov_val had = { "", 0 };
 	int rc = prov_meta_get(t, "files", &had);
 
-	files(pi, is, sizeof(is));
+	files(pi, state_dir, is, sizeof(is));
 	if (rc == 0 && !prov_val_equal(had, prov_val_str(is)) && !what[0])
 		snprintf(what, room,
 			"a file of the database or of the trail is a copy: what was written after it was "
@@ -77,8 +78,8 @@ static int find_fork(struct prov_instance *pi, struct prov_kv_txn *t, uint64_t *
 	return rc ? rc : prov_history_put(t, PROV_T_META, "rows", is);
 }
 
-int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint64_t *taken,
-	struct prov_error *err)
+int prov_restored_database(struct prov_instance *pi, const char *state_dir, struct prov_kv_txn *t,
+	uint64_t *taken, struct prov_error *err)
 {
 	const char *instance = prov_capture_instance(pi->capture);
 	uint64_t fork = 0, first = prov_capture_first(pi->capture), missing = 0;
@@ -109,7 +110,7 @@ int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint
 			n ? "; " : "", *taken + 1, first - 1, instance);
 	}
 	if (rc == 0)
-		rc = compare_files(pi, t, what, sizeof(what));
+		rc = compare_files(pi, state_dir, t, what, sizeof(what));
 	if (rc == 0 && what[0])
 		rc = note(t, what, missing, err);
 	return rc && err && !err->text[0]

@@ -14,9 +14,9 @@
 #include "error.h"
 #include "kv.h"
 
-/* t: of state.mdb, before any row is taken. *taken: the last row that the trail has. */
-int prov_restored_database(struct prov_instance *pi, struct prov_kv_txn *t, uint64_t *taken,
-	struct prov_error *err);
+/* t: of state.mdb in state_dir, before any row is taken. *taken: the last row that the trail has. */
+int prov_restored_database(struct prov_instance *pi, const char *state_dir, struct prov_kv_txn *t,
+	uint64_t *taken, struct prov_error *err);
 
 /* Now and then. *news: something was written. */
 int prov_restored_delivery(struct prov_kv_txn *t, struct prov_kv_txn *delivery, bool *news,

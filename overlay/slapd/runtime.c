@@ -40,17 +40,19 @@ int prov_db_init(BackendDB *be, ConfigReply *cr)
 	pi->on = on;
 	on->on_bi.bi_private = pi;
 	prov_control_attach(be);
+	pi->controls = true;
 	return 0;
 }
 
 int prov_db_destroy(BackendDB *be, ConfigReply *cr)
 {
 	slap_overinst *on = (slap_overinst *)be->bd_info;
+	struct prov_instance *pi = on->on_bi.bi_private;
 
 	(void)cr;
-	if (on->on_bi.bi_private)
+	if (pi && pi->controls)
 		prov_control_detach(be);
-	prov_instance_free(on->on_bi.bi_private);
+	prov_instance_free(pi);
 	on->on_bi.bi_private = NULL;
 	return 0;
 }
@@ -87,7 +89,7 @@ static void load_policy(struct prov_instance *pi)
 	struct prov_snapshot *s = NULL;
 	Connection conn = { 0 };
 	OperationBuffer opbuf;
-	BackendDB db = *pi->be;
+	BackendDB db = prov_instance_database(pi);
 	void *ctx = ldap_pvt_thread_pool_context();
 
 	connection_fake_init2(&conn, &opbuf, ctx, 0);
@@ -96,11 +98,12 @@ static void load_policy(struct prov_instance *pi)
 	op->o_bd = &db;
 	op->o_dn = db.be_rootdn;
 	op->o_ndn = db.be_rootndn;
-	if (prov_snapshot_load(pi, op, &s, &err)) {
+	int rc = prov_snapshot_load(pi, op, &s, &err);
+	if (rc) {
 		Debug(LDAP_DEBUG_ANY,
 			"provision: policy=\"%s\" does not compile: %s: writes to accounts are refused until it does\n",
 			pi->policy_dn.bv_val ? pi->policy_dn.bv_val : "", err.text);
-		s = prov_snapshot_broken(pi, err.text);
+		s = prov_snapshot_broken(pi, rc, err.text);
 	}
 	s = prov_snapshot_swap(pi, s);
 	prov_snapshot_put(&s);
@@ -129,7 +132,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 		return unfit_because(cr, err.text);
 	load_policy(pi);
 	prov_clock_open(pi); /* the relay tells it when somebody sets the system's clock */
-	if (!pi->snapshot || prov_relay_start(pi, &err)) {
+	if (prov_relay_start(pi, &err)) {
 		prov_db_close(be, cr);
 		return unfit_because(cr, err.text[0] ? err.text : "no memory");
 	}
@@ -141,6 +144,14 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 	prov_sync_open(pi);
 	prov_background_open(pi);
 	return 0;
+}
+
+BackendDB prov_instance_database(const struct prov_instance *pi)
+{
+	ldap_pvt_thread_mutex_lock(&pi->be->be_pcsn_st.be_pcsn_mutex);
+	BackendDB db = *pi->be;
+	ldap_pvt_thread_mutex_unlock(&pi->be->be_pcsn_st.be_pcsn_mutex);
+	return db;
 }
 
 bool prov_instance_listed(const struct prov_instance *pi)
@@ -175,8 +186,11 @@ int prov_db_close(BackendDB *be, ConfigReply *cr)
 	prov_snapshot_put(&s);
 	if (pi->capture)
 		prov_capture_close(pi);
-	if (pause)
+	if (pause) {
+		prov_control_detach(be); /* slapd counts without a lock who has them */
+		pi->controls = false;
 		slap_unpause_server();
+	}
 	return 0;
 }
 
@@ -184,7 +198,7 @@ int prov_runtime_policy_changed(struct prov_instance *pi, char *msg, size_t len)
 {
 	load_policy(pi);
 	struct prov_snapshot *s = prov_snapshot_get(pi);
-	const char *why = s ? prov_snapshot_error(s) : "no memory";
+	const char *why = prov_snapshot_error(s);
 	int rc = why != NULL;
 
 	if (why)

@@ -3,7 +3,7 @@
  *
  * A pool hands out from the range of this server (provPoolRange "<serverID> <first>
  * <last>"; the range shrinks from its front) or, when the pool names no ranges, from
- * provPoolNext up to provPoolMax.
+ * provPoolNext up to provPoolMax. The ranges may be in entries of their own, of the same name.
  */
 #include "services.h"
 
@@ -57,14 +57,6 @@ static int service_taken(void *ctx, const struct prov_type *type, struct prov_va
 	return rc;
 }
 
-static int keep_entry(void *ctx, Entry *e)
-{
-	Entry **out = ctx;
-
-	*out = entry_dup(e);
-	return 1;
-}
-
 /* "<serverID> <first> <last>": three numbers and nothing else. */
 static bool parse_range(const char *text, uint64_t out[3])
 {
@@ -97,6 +89,22 @@ static int pool_range(Entry *e, struct berval *text, uint64_t *next, uint64_t *l
 		return 1;
 	}
 	return 0;
+}
+
+/* Several pools may have one name: the one that has a range for this server is ours. */
+static int keep_pool(void *ctx, Entry *e)
+{
+	Entry **out = ctx;
+	struct berval text;
+	uint64_t next, last;
+	bool ours = pool_range(e, &text, &next, &last) > 0;
+
+	if (*out && !ours)
+		return 0;
+	if (*out)
+		entry_free(*out);
+	*out = entry_dup(e);
+	return ours;
 }
 
 static int advance(struct prov_service_ctx *c, Entry *e, AttributeDescription *ad,
@@ -216,7 +224,7 @@ static int service_next(void *ctx, struct prov_val pool, uint64_t *number, struc
 
 	if (filter && !BER_BVISNULL(&pi->policy_ndn))
 		prov_lookup_search(pi, c->txn->op, &pi->policy_ndn, LDAP_SCOPE_SUBTREE, filter,
-			keep_entry, &e);
+			keep_pool, &e);
 	if (e) {
 		rc = take_number(c, e, number, err);
 		entry_free(e);

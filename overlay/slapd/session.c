@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "account.h"
+#include "acting.h"
 #include "actor.h"
 #include "convert.h"
 #include "logtext.h"
@@ -104,20 +105,18 @@ int prov_session_check(struct prov_instance *pi, Operation *op, SlapReply *rs)
 	return rs->sr_err;
 }
 
+/*
+ * Under the connection's mutex. While it binds, the bind's thread writes who it shall be without that;
+ * prov_session_check and guard.c see to what comes of it.
+ */
 static bool acts_as(Connection *c, struct berval *ndn)
 {
-	Operation *o;
-
 	if (c->c_ndn.bv_len && dn_match(&c->c_ndn, ndn))
 		return true;
-	if (c->c_sasl_dn.bv_len && dn_match(&c->c_sasl_dn, ndn))
+	if (c->c_conn_state != SLAP_C_BINDING && c->c_sasl_authz_dn.bv_len &&
+		dn_match(&c->c_sasl_authz_dn, ndn))
 		return true;
-	LDAP_STAILQ_FOREACH(o, &c->c_ops, o_next)
-	{
-		if (o->o_ndn.bv_len && dn_match(&o->o_ndn, ndn))
-			return true;
-	}
-	return false;
+	return prov_acting_as(c, ndn);
 }
 
 void prov_session_cut(struct berval *ndn)

@@ -25,7 +25,7 @@ bool prov_session_ours(struct prov_instance *pi, struct berval *ndn);
 /* Is this account kept from authenticating? Reads the entry. */
 bool prov_session_blocked(struct prov_instance *pi, Operation *op, struct berval *ndn);
 
-/* End every connection that is bound as this DN, or on which somebody acts as it now. */
+/* End every connection that is bound as this DN, or on which a search in its name runs (acting.h). */
 void prov_session_cut(struct berval *ndn);
 
 #endif

@@ -17,7 +17,6 @@ void prov_settings_default(struct prov_instance *to)
 
 static void take(struct prov_instance *to, const struct prov_instance *from)
 {
-	to->be = from->be;
 	to->policy_dn = from->policy_dn;
 	to->policy_ndn = from->policy_ndn;
 	to->naccounts = from->naccounts;
@@ -53,7 +52,7 @@ void prov_settings_move(struct prov_instance *to, struct prov_instance *from)
 	forget(from);
 }
 
-static struct prov_accounts *copy_accounts(const struct prov_instance *from)
+static struct prov_accounts *copy_accounts(BackendDB *be, const struct prov_instance *from)
 {
 	struct prov_accounts *copy = NULL;
 	char msg[SLAP_TEXT_BUFLEN];
@@ -62,8 +61,7 @@ static struct prov_accounts *copy_accounts(const struct prov_instance *from)
 		copy = ch_calloc((size_t)from->naccounts, sizeof(*copy));
 	/* they parsed once on this database, so they parse again */
 	for (int i = 0; i < from->naccounts; i++)
-		prov_scope_parse(from->be, from->accounts[i].url.bv_val, &copy[i], msg,
-			sizeof(msg));
+		prov_scope_parse(be, from->accounts[i].url.bv_val, &copy[i], msg, sizeof(msg));
 	return copy;
 }
 
@@ -79,7 +77,7 @@ void prov_settings_copy(struct prov_instance *to, const struct prov_instance *fr
 	copy_bv(&to->policy_ndn, from->policy_ndn);
 	copy_bv(&to->archive_dn, from->archive_dn);
 	copy_bv(&to->archive_ndn, from->archive_ndn);
-	to->accounts = copy_accounts(from);
+	to->accounts = copy_accounts(to->be, from);
 	to->state_dir = from->state_dir ? ch_strdup(from->state_dir) : NULL;
 	to->key_file = from->key_file ? ch_strdup(from->key_file) : NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * settings.h - the configuration members of an instance, taken as one thing.
  *
- * `from` and `to` are instances of which nothing but these members is read or written.
+ * `from` and `to` are instances of which nothing but these members is read or written; a copy is
+ * made for `to`'s database.
  */
 #ifndef PROV_SLAPD_SETTINGS_H
 #define PROV_SLAPD_SETTINGS_H

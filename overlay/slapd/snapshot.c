@@ -25,6 +25,7 @@ struct prov_snapshot {
 	size_t ngroup, room;
 	struct known_group *group; /* sorted by ndn once loaded */
 	char error[512];
+	bool lacking;
 };
 
 static pthread_mutex_t swap_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -138,19 +139,32 @@ int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snap
 		qsort(l.snap->group, l.snap->ngroup, sizeof(*l.snap->group), by_ndn);
 out:
 	prov_snapshot_put(&l.old);
+	if (l.rc == PROV_ENOMEM)
+		prov_error_set(err, l.rc, "out of memory");
 	if (l.rc)
 		prov_snapshot_put(&l.snap);
 	*out = l.snap;
 	return l.rc;
 }
 
-struct prov_snapshot *prov_snapshot_broken(struct prov_instance *pi, const char *why)
+struct prov_snapshot *prov_snapshot_broken(struct prov_instance *pi, int rc, const char *why)
 {
+	/* for when there is no memory even for that; the first reference is its own */
+	static struct prov_snapshot none = { .refs = 1, .error = "out of memory", .lacking = true };
 	struct prov_snapshot *s = snapshot_new(pi);
 
-	if (s)
-		snprintf(s->error, sizeof(s->error), "%s", why);
+	if (!s) {
+		atomic_fetch_add(&none.refs, 1);
+		return &none;
+	}
+	snprintf(s->error, sizeof(s->error), "%s", why);
+	s->lacking = rc == PROV_ENOMEM || rc == PROV_EIO;
 	return s;
+}
+
+bool prov_snapshot_lacking(const struct prov_snapshot *s)
+{
+	return s->lacking;
 }
 
 struct prov_snapshot *prov_snapshot_get(struct prov_instance *pi)
@@ -202,7 +216,7 @@ void prov_snapshot_outdate(struct prov_instance *pi)
 bool prov_snapshot_outdated(struct prov_instance *pi)
 {
 	struct prov_snapshot *s = prov_snapshot_get(pi);
-	bool old = s && s->as_of != atomic_load(&pi->policy_changes);
+	bool old = s && (s->lacking || s->as_of != atomic_load(&pi->policy_changes));
 
 	prov_snapshot_put(&s);
 	return old;
@@ -215,16 +229,22 @@ void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
 
 	if (!prov_snapshot_outdated(pi))
 		return;
-	if (prov_snapshot_load(pi, op, &s, &err) && !slapd_shutdown) {
+	struct prov_snapshot *old = prov_snapshot_get(pi);
+	bool lacked = old && old->lacking;
+	prov_snapshot_put(&old);
+	int rc = prov_snapshot_load(pi, op, &s, &err);
+	if (rc && slapd_shutdown)
+		return;
+	if (rc && !lacked)
 		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
 			err.text);
-		s = prov_snapshot_broken(pi, err.text);
-	}
-	if (s) {
-		s = prov_snapshot_swap(pi, s);
-		prov_snapshot_put(&s);
-		prov_relay_kick(pi); /* provd has connectors from there */
-	}
+	else if (!rc && lacked)
+		Debug(LDAP_DEBUG_ANY, "provision: the policy is in force again\n");
+	if (rc)
+		s = prov_snapshot_broken(pi, rc, err.text);
+	s = prov_snapshot_swap(pi, s);
+	prov_snapshot_put(&s);
+	prov_relay_kick(pi); /* provd has connectors from there */
 }
 
 const struct prov_policy *prov_snapshot_policy(const struct prov_snapshot *s)

@@ -21,15 +21,18 @@ struct prov_snapshot; /* opaque */
  * names the entry and the reason. A database without provision-policy has an empty policy. */
 int prov_snapshot_load(struct prov_instance *pi, Operation *op, struct prov_snapshot **out,
 	struct prov_error *err);
-/* A policy that could not be compiled: every account write is refused with this text. */
-struct prov_snapshot *prov_snapshot_broken(struct prov_instance *pi, const char *why);
+/* A policy that could not be loaded (rc: prov_snapshot_load's): every account write is refused with this text. Never NULL: without
+ * any the database would be taken for closed. */
+struct prov_snapshot *prov_snapshot_broken(struct prov_instance *pi, int rc, const char *why);
+/* Not loaded, and not because of what is in it: to be tried again. */
+bool prov_snapshot_lacking(const struct prov_snapshot *s);
 
 bool prov_snapshot_is_broken(struct prov_instance *pi); /* the one in force */
 
 /* A replicated write to the policy was committed, or one that may mend it. */
 void prov_snapshot_outdate(struct prov_instance *pi);
 bool prov_snapshot_outdated(struct prov_instance *pi);
-/* Load it anew when it is outdated. In a transaction of op that has written nothing yet. */
+/* Load it anew when it is outdated, or lacking. In a transaction of op that has written nothing yet. */
 void prov_snapshot_refresh(struct prov_instance *pi, Operation *op);
 
 struct prov_snapshot *prov_snapshot_get(struct prov_instance *pi); /* with a reference */

@@ -14,7 +14,7 @@
 
 #include "compat.h"
 #include "failpoint.h"
-#include "hooks.h"
+#include "pending.h"
 
 struct prov_substep {
 	struct prov_substep *next;
@@ -154,25 +154,29 @@ int prov_txn_run(struct prov_txn *t)
 
 	op->o_callback = &cb;
 	op->o_noop = 0; /* done as asked, so that all that follows is tried; then aborted */
+	prov_pending_aside(op);
 	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
+	prov_pending_back(op);
 	op->o_noop = noop;
 	op->o_callback = saved;
-	if (t->answered && t->err == LDAP_SUCCESS && !BER_BVISEMPTY(&op->o_csn)) {
-		slap_graduate_commit_csn(op);
-		slap_queue_csn(op, &op->o_csn); /* the backend has graduated it, we commit later */
-	}
 	PROV_FAILPOINT("write.applied");
 	return t->answered ? t->err : LDAP_OTHER;
 }
 
-void prov_txn_take_csn(struct prov_txn *t)
+static void take_csn(Operation *op)
 {
 	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
 	struct berval csn = { sizeof(buf), buf };
 
+	slap_get_csn(op, &csn, 1);
+}
+
+void prov_txn_take_csn(struct prov_txn *t)
+{
 	/* an empty one is no omission: accesslog, purging, wants none, and slapd cannot grow it */
 	if (BER_BVISNULL(&t->op->o_csn))
-		slap_get_csn(t->op, &csn, 1);
+		take_csn(t->op);
+	PROV_FAILPOINT("write.csn");
 }
 
 void prov_txn_preread(struct prov_txn *t, Entry *before)
@@ -214,7 +218,7 @@ static struct prov_substep *substep_new(struct prov_txn *t, ber_tag_t tag, struc
 
 static void substep_free(struct prov_substep *s)
 {
-	slap_graduate_commit_csn(&s->op);
+	prov_pending_settle(&s->op);
 	if (s->op.o_csn.bv_val) /* a follow task's memory context is not cleared for long */
 		s->op.o_tmpfree(s->op.o_csn.bv_val, s->op.o_tmpmemctx);
 	slap_mods_free(s->mods, 1);
@@ -239,7 +243,10 @@ static int substep_run(struct prov_txn *t, struct prov_substep *s, struct prov_e
 		op->orm_modlist = s->mods;
 	else
 		op->orr_modlist = s->mods;
+	take_csn(op);
+	prov_pending_aside(op);
 	(&t->backend->bi_op_bind)[slap_req2op(op->o_tag)](op, &rs);
+	prov_pending_back(op);
 	s->mods = op->o_tag == LDAP_REQ_MODIFY ? op->orm_modlist : op->orr_modlist;
 	if (rs.sr_err != LDAP_SUCCESS) {
 		prov_error_set(err, PROV_EREFUSED, "\"%s\": %s%s%s", s->dn.bv_val,
@@ -248,7 +255,6 @@ static int substep_run(struct prov_txn *t, struct prov_substep *s, struct prov_e
 		substep_free(s);
 		return rs.sr_err;
 	}
-	slap_queue_csn(op, &op->o_csn);
 	*t->tail = s;
 	t->tail = &s->next;
 	return LDAP_SUCCESS;
@@ -391,7 +397,7 @@ void prov_txn_abort(struct prov_txn *t)
 		mdb_txn_abort(take_txn(t));
 	}
 	drop_steps(t); /* also after a failed commit: nothing of it may be shown */
-	slap_graduate_commit_csn(t->op);
+	prov_pending_settle(t->op);
 }
 
 void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text, LDAPControl *extra)
@@ -428,23 +434,20 @@ static bool others_since(struct prov_txn *t)
 }
 
 /*
- * The log of accesslog must grow in the order of CSNs, or a delta consumer passes entries over
- * as too old; and contextCSN must reach what has been answered. While the log's turn is held
- * (logturn.h), or when nobody has committed since, the CSN of the commit is in order. Else this
- * write is shown with a CSN of now, taken under accesslog's lock. Until here the CSN of the
- * commit was queued, so that syncprov's cookie stayed behind it.
+ * What is shown has the CSN of the commit, which is pending until then (pending.h). But the log of
+ * accesslog must grow in the order of CSNs, or a delta consumer passes entries over as too old. So
+ * when its turn cannot be held (logturn.h) and somebody has committed since, this write is
+ * shown with a CSN of now, taken under accesslog's lock.
  */
 void prov_txn_show(Operation *op, SlapReply *rs)
 {
-	char buf[LDAP_PVT_CSNSTR_BUFSIZE];
-	struct berval csn = { sizeof(buf), buf };
-
 	struct prov_txn *t = mark_of(op)->txn;
 
-	if (!t->log.held && others_since(t)) {
-		slap_get_csn(op, &csn, 1);
+	if (t->log.open && others_since(t)) {
+		take_csn(op);
 		slap_graduate_commit_csn(op); /* the first of the two: that of the commit */
 	}
+	PROV_FAILPOINT("write.show");
 	rs->sr_err = LDAP_SUCCESS;
 	send_ldap_result(op, rs);
 }
@@ -489,7 +492,7 @@ void prov_txn_publish(struct prov_txn *t)
 	prov_logturn_give(&t->log);
 }
 
-int prov_op_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
+int prov_txn_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
 	int rw, Entry **e)
 {
 	struct berval *now = prov_compat_renamed(op);
@@ -508,7 +511,6 @@ void prov_txn_done(struct prov_txn *t)
 	prov_txn_abort(t);
 	turn_end(t); /* a commit that failed */
 	prov_logturn_give(&t->log);
-	slap_graduate_commit_csn(t->op);
 	ch_free(t->matched);
 	if (t->ref)
 		ber_bvarray_free(t->ref);

@@ -76,6 +76,9 @@ void prov_txn_reply(struct prov_txn *t, SlapReply *rs, int rc, const char *text,
 void prov_txn_publish(struct prov_txn *t);
 /* Our hook's part of it: answer an operation that is only shown. */
 void prov_txn_show(Operation *op, SlapReply *rs);
+/* ... and of syncprov's look at what is shown: it is done, and may have another name by now. */
+int prov_txn_entry_get(Operation *op, struct berval *ndn, ObjectClass *oc, AttributeDescription *at,
+	int rw, Entry **e);
 void prov_txn_done(struct prov_txn *t);
 
 #endif

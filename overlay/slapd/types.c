@@ -2,7 +2,9 @@
  * types.c - attribute types, normalization and validation by slapd's own schema.
  *
  * Owns the table of interned types. Never frees one: snapshots and entries point
- * to them. Out of memory gives NULL or PROV_ENOMEM.
+ * to them. Made with slapd's own ch_calloc(), which ends the process when there is no memory: a
+ * policy that is read without one of its attributes would be another policy. Else out of memory
+ * gives PROV_ENOMEM.
  */
 #include "types.h"
 
@@ -78,7 +80,8 @@ const struct prov_type *prov_type_of(AttributeDescription *ad)
 	const struct prov_type *sup = up && up != ad ? prov_type_of(up) : NULL;
 	pthread_mutex_lock(&types_mutex);
 	st = atomic_load(&types[ad->ad_index]);
-	if (!st && (st = calloc(1, sizeof(*st)))) {
+	if (!st) {
+		st = ch_calloc(1, sizeof(*st));
 		Syntax *syn = ad->ad_type->sat_syntax;
 		st->ad = ad;
 		st->t.name = ad->ad_cname.bv_val;
@@ -94,7 +97,7 @@ const struct prov_type *prov_type_of(AttributeDescription *ad)
 		atomic_store_explicit(&types[ad->ad_index], st, memory_order_release);
 	}
 	pthread_mutex_unlock(&types_mutex);
-	return st ? &st->t : NULL;
+	return &st->t;
 }
 
 AttributeDescription *prov_type_ad(const struct prov_type *type)

@@ -13,7 +13,7 @@
 
 extern const struct prov_schema prov_slap_schema;
 
-const struct prov_type *prov_type_of(AttributeDescription *ad); /* NULL: no memory */
+const struct prov_type *prov_type_of(AttributeDescription *ad); /* NULL: there are too many */
 AttributeDescription *prov_type_ad(const struct prov_type *type);
 
 #endif

@@ -14,6 +14,7 @@
 #include "breaker.h"
 #include "capture.h"
 #include "clock.h"
+#include "context.h"
 #include "control.h"
 #include "convert.h"
 #include "failpoint.h"
@@ -94,8 +95,11 @@ int prov_write_refuse(struct prov_write *w, int rc)
 	prov_txn_abort(w->txn);
 	if (rc >= 0) {
 		char text[SLAP_TEXT_BUFLEN * 3];
-		snprintf(text, sizeof(text), "provision: %s",
-			w->err.text[0] ? w->err.text : "refused");
+		/* these two have no text: neither lets one be made */
+		const char *other = rc == LDAP_OTHER
+			? "out of memory, or the database cannot be read"
+			: "refused";
+		snprintf(text, sizeof(text), "provision: %s", w->err.text[0] ? w->err.text : other);
 		Debug(LDAP_DEBUG_STATS,
 			"%s provision: change=%s op=%s dn=\"%s\" refused=%d reason=\"%s\"\n",
 			w->op->o_log_prefix, w->stamp.id, w->what, PROV_LOG_TEXT(w->op->o_req_dn),
@@ -205,8 +209,13 @@ static int note_shared_uid(struct prov_write *w, const struct prov_services *ser
 int prov_write_evaluate(struct prov_write *w, enum prov_op what)
 {
 	if (!w->policy) {
+		const char *why = w->snap ? prov_snapshot_error(w->snap) : "not loaded";
+		if (w->snap && prov_snapshot_lacking(w->snap)) {
+			prov_error_set(&w->err, PROV_EIO, "the policy cannot be read: %s", why);
+			return LDAP_OTHER;
+		}
 		prov_error_set(&w->err, PROV_EREFUSED, "the policy is broken, mend it first: %s",
-			w->snap ? prov_snapshot_error(w->snap) : "not loaded");
+			why);
 		return LDAP_UNWILLING_TO_PERFORM;
 	}
 	if (w->before && prov_convert_entry(w->before, &w->arena, &w->pbefore))
@@ -609,8 +618,10 @@ void prov_write_note_mods(struct prov_write *w, Modifications *mods)
 	for (Modifications *m = mods; m; m = m->sml_next)
 		n++;
 	const char **attr = prov_arena_array(&w->arena, w->nattr + n + 1, sizeof(*attr));
-	if (!attr)
+	if (!attr) {
+		w->oom = true;
 		return;
+	}
 	if (w->nattr)
 		memcpy(attr, w->attr, w->nattr * sizeof(*attr));
 	w->attr = attr;
@@ -666,8 +677,13 @@ static int answer_noop(struct prov_write *w)
 			"provision: the plan control needs manage access to the entry", NULL);
 		return w->rs->sr_err;
 	}
-	if (prov_control_plan(w->op) && prov_plan_json(&w->plan, &w->arena, &json) == 0)
-		ctrl = prov_control_plan_response(json.data, json.len);
+	if (prov_control_plan(w->op) &&
+		(prov_plan_json(&w->plan, &w->arena, &json) ||
+			!(ctrl = prov_control_plan_response(json.data, json.len)))) {
+		prov_txn_reply(w->txn, w->rs, LDAP_OTHER, "provision: no memory for the plan",
+			NULL);
+		return w->rs->sr_err;
+	}
 	prov_txn_reply(w->txn, w->rs, LDAP_X_NO_OPERATION, w->txn->text[0] ? w->txn->text : NULL,
 		ctrl);
 	if (ctrl)
@@ -683,8 +699,12 @@ int prov_write_finish(struct prov_write *w, Entry *entry)
 		prov_error_set(&w->err, PROV_EREFUSED, "abandoned");
 		return prov_write_refuse(w, LDAP_OTHER);
 	}
+	if (w->oom)
+		return prov_write_refuse(w, LDAP_OTHER);
 	PROV_FAILPOINT("write.done");
 	int rc = prov_journal_capture(w, entry);
+	if (rc == 0 && w->op->o_tag == LDAP_REQ_DELETE)
+		rc = prov_context_note_delete(w->txn, &w->err);
 	if (rc == 0)
 		count_leaver(w); /* while the writer lock is held: the next one is counted too */
 	if (rc == 0)

@@ -42,6 +42,7 @@ struct prov_write {
 	size_t nmember_change;
 	const char **attr;
 	size_t nattr;
+	bool oom; /* something of it could not be kept: prov_write_finish() refuses */
 	/* to do once it is committed */
 	struct berval *cut; /* normalized DNs whose connections end; in the arena */
 	size_t ncut;

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "delivery_tables.h"
 #include "history.h"
+#include "json.h"
 #include "outbox.h"
 #include "place.h"
 #include "random.h"
@@ -209,8 +209,11 @@ static int encode(const struct prov_delivery *d, char **out)
 
 static int decode(struct prov_val v, uint64_t seq, struct prov_delivery *d)
 {
-	json_t *o = v.len > 1 && v.data[0] == VERSION ? json_loadb(v.data + 1, v.len - 1, 0, NULL)
-						      : NULL;
+	json_t *o = NULL;
+
+	if (v.len > 1 && v.data[0] == VERSION &&
+		prov_json_load(v.data + 1, v.len - 1, &o, NULL) == PROV_ENOMEM)
+		return PROV_ENOMEM;
 	const char *s = json_string_value(json_object_get(o, "state")), *text;
 
 	memset(d, 0, sizeof(*d));
@@ -304,8 +307,9 @@ int prov_delivery_each(struct prov_kv_txn *t, const char *connector,
 		if (connector && strcmp(name, connector) != 0)
 			break;
 		prov_be64_get((struct prov_val){ k.data + k.len - 8, 8 }, &seq);
-		decode(v, seq, &d);
-		rc = see(ctx, name, &d);
+		rc = decode(v, seq, &d);
+		if (rc == 0)
+			rc = see(ctx, name, &d);
 		if (rc)
 			break;
 	}

@@ -14,48 +14,55 @@
 
 #include "error.h"
 
-static struct {
+#define MOST 4
+static struct point {
 	char name[64], action[64];
 	long count, times;
-} chosen;
+	atomic_long passed;
+} chosen[MOST];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_long passed;
 
 static void choose(void)
 {
 	const char *text = getenv("PROV_FAILPOINT");
 
-	chosen.count = 1;
-	if (text && sscanf(text, "%63[^:=]:%ld", chosen.name, &chosen.count) < 1)
-		chosen.name[0] = '\0';
-	const char *action = text ? strchr(text, '=') : NULL;
-	snprintf(chosen.action, sizeof(chosen.action), "%s", action ? action + 1 : "kill");
-	chosen.times = 1;
-	(void)sscanf(chosen.action, "fail %ld", &chosen.times);
+	for (struct point *p = chosen; text && p < chosen + MOST; p++) {
+		p->count = p->times = 1;
+		if (sscanf(text, "%63[^:=,]:%ld", p->name, &p->count) < 1)
+			p->name[0] = '\0';
+		const char *next = strchr(text, ','), *action = strchr(text, '=');
+		if (action && (!next || action < next))
+			(void)sscanf(action + 1, "%63[^,]", p->action);
+		(void)sscanf(p->action, "fail %ld", &p->times);
+		text = next ? next + 1 : NULL;
+	}
 }
 
-static void tell(void)
+static void tell(const char *name)
 {
 	char line[96];
-	int n = snprintf(line, sizeof(line), "failpoint %s\n", chosen.name);
+	int n = snprintf(line, sizeof(line), "failpoint %s\n", name);
 
 	(void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
 int prov_failpoint(const char *name)
 {
+	struct point *p = chosen;
 	long ms = 0;
 
 	pthread_once(&once, choose);
-	if (strcmp(name, chosen.name) != 0)
+	while (p < chosen + MOST && strcmp(name, p->name) != 0)
+		p++;
+	if (p == chosen + MOST)
 		return 0;
-	long n = atomic_fetch_add(&passed, 1) + 1 - chosen.count;
-	if (n < 0 || n >= chosen.times)
+	long n = atomic_fetch_add(&p->passed, 1) + 1 - p->count;
+	if (n < 0 || n >= p->times)
 		return 0;
-	tell();
-	if (strncmp(chosen.action, "fail", 4) == 0)
+	tell(name);
+	if (strncmp(p->action, "fail", 4) == 0)
 		return PROV_EIO;
-	if (sscanf(chosen.action, "sleep %ld", &ms) == 1) {
+	if (sscanf(p->action, "sleep %ld", &ms) == 1) {
 		const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 		nanosleep(&t, NULL);
 		return 0;

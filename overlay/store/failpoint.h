@@ -2,9 +2,9 @@
  * failpoint.h - places where a test makes the process die, sleep or fail. Not in what is shipped.
  *
  * Compiled in with -DPROV_FAILPOINTS only (build/failpoints); otherwise the macros are nothing,
- * and `make lint` proves that nothing of them is left. In such a build one place is chosen by
- * the environment, PROV_FAILPOINT=NAME[:COUNT][=ACTION], and acts once, when it is passed for the
- * COUNT-th time (1 when not given):
+ * and `make lint` proves that nothing of them is left. In such a build places are chosen by the
+ * environment, PROV_FAILPOINT=NAME[:COUNT][=ACTION][,...] (four at most, each of another name), and
+ * each acts once, when it is passed for the COUNT-th time (1 when not given):
  *
  *   kill      SIGKILL for this process (the default)
  *   sleep MS  wait so many milliseconds

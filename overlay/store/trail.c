@@ -3,12 +3,12 @@
  */
 #include "trail.h"
 
-#include <jansson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "state.h"
 #include "timefmt.h"
 #include "trail_key.h"
@@ -261,10 +261,13 @@ static int verify_signature(struct verify *v, uint64_t seq, json_t *o,
 static int verify_checkpoint(struct verify *v, uint64_t seq, const unsigned char hash[HASH],
 	struct prov_val text)
 {
-	json_t *o = json_loadb(text.data, text.len, 0, NULL);
-	const char *when = json_string_value(json_object_get(o, "time"));
+	json_t *o;
 	unsigned char noted[HASH];
 	int rc = 0;
+
+	if (prov_json_load(text.data, text.len, &o, v->err) == PROV_ENOMEM)
+		return PROV_ENOMEM;
+	const char *when = json_string_value(json_object_get(o, "time"));
 
 	if (!when || json_integer_value(json_object_get(o, "seq")) != (json_int_t)seq ||
 		from_hex(json_string_value(json_object_get(o, "hash")), noted, HASH))

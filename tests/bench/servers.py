@@ -6,7 +6,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 SLAPD = os.environ.get("SLAPD", "/usr/sbin/slapd")
-SLAPADD = "/usr/sbin/slapadd"
+MODULES = os.environ.get("SLAPD_MODULES", "/usr/lib/ldap")
+SCHEMAS = os.environ.get("SLAPD_SCHEMAS", "/etc/ldap/schema")
 ACCOUNTS = int(os.environ.get("BENCH_ACCOUNTS", "10000"))
 SUFFIX = "dc=example,dc=com"
 ROOTDN = "cn=admin," + SUFFIX
@@ -37,7 +38,7 @@ provision-breaker 0 0
 
 
 class Server:
-    module = TOP + "/build/provision.so"
+    module = os.environ.get("PROVISION_SO", TOP + "/build/provision.so")
 
     def __init__(self, name, port, work):
         self.name, self.dir = name, os.path.join(work, name)
@@ -50,13 +51,12 @@ class Server:
 
     def config(self):
         ours = self.name.startswith("provision")
-        parts = ["include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n"
-                 "include /etc/ldap/schema/inetorgperson.schema\ninclude /etc/ldap/schema/nis.schema\n"
-                 "modulepath /usr/lib/ldap\nmoduleload back_mdb\n"]
+        parts = ["include %s/%s.schema\n" % (SCHEMAS, name) for name in ("core", "cosine", "inetorgperson", "nis")]
+        parts.append("modulepath %s\nmoduleload back_mdb\n" % MODULES)
         if self.name == "stack":
             parts.append("".join("moduleload %s\n" % m for m in ("memberof", "refint", "unique", "accesslog")))
         if self.name == "provision-dynlist":
-            parts.append("moduleload dynlist\ninclude /etc/ldap/schema/dyngroup.schema\n")
+            parts.append("moduleload dynlist\ninclude %s/dyngroup.schema\n" % SCHEMAS)
         if ours:
             parts.append("moduleload %s\n" % self.module)
         parts.append("pidfile %s/pid\nthreads 8\nsizelimit unlimited\nloglevel none\n" % self.dir)
@@ -78,7 +78,7 @@ class Server:
         return "".join(parts)
 
     def load_ldif(self, path):
-        subprocess.run([SLAPADD, "-q", "-f", self.dir + "/slapd.conf", "-b", SUFFIX, "-l", path],
+        subprocess.run([SLAPD, "-Ta", "-q", "-f", self.dir + "/slapd.conf", "-b", SUFFIX, "-l", path],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def start(self):

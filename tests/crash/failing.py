@@ -4,11 +4,12 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import ldap
 
 from directory import PEOPLE
-from harness import TOP, Slapd, StartFailed, wait_until
+from harness import MODULE, TOP, Slapd, StartFailed, wait_until
 from ldapclient import ADOPT, REASON, control
 from test_clock import at
 from writers import RoleEditor, Writer
@@ -25,7 +26,8 @@ def compiled_in():
 
 
 class Failing(Slapd):
-    module, provd = str(TOP / "build/failpoints/provision.so"), str(TOP / "build/failpoints/bin/provd")
+    module = str(Path(MODULE).parent / "failpoints/provision.so")
+    provd = str(TOP / "build/failpoints/bin/provd")
 
     def arm(self, name, count=1, action="kill"):
         self.env["PROV_FAILPOINT"] = f"{name}:{count}={action}"
@@ -44,6 +46,14 @@ class Failing(Slapd):
         finally:
             self.disarm()
         return True
+
+    def start_with(self, *points):
+        """Several: (name, count, action) each."""
+        self.env["PROV_FAILPOINT"] = ",".join(f"{name}:{count}={action}" for name, count, action in points)
+        try:
+            self.start()
+        finally:
+            self.disarm()
 
     def acted(self, name):
         return f"failpoint {name}\n" in self.log()

@@ -25,9 +25,9 @@ SEED = int(os.environ.get("PROV_CRASH_SEED", str(time.time_ns() % 10**6)))
 
 # Name: between which passes it may act.
 WRITES = {
-    "write.begin": (1, 60), "write.begun": (1, 60), "write.applied": (1, 60), "write.groups": (1, 30),
+    "write.begin": (1, 60), "write.begun": (1, 60), "write.csn": (1, 60), "write.applied": (1, 60), "write.groups": (1, 30),
     "write.done": (1, 60), "capture.put": (1, 60), "capture.trim": (1, 100), "write.commit": (1, 60),
-    "write.committed": (1, 60), "write.replied": (1, 60), "write.publish": (1, 30), "write.published": (1, 60),
+    "write.committed": (1, 60), "write.replied": (1, 60), "write.publish": (1, 30), "write.show": (1, 30), "write.published": (1, 60),
     "relay.read": (4, 12), "relay.events": (2, 60), "relay.taken": (2, 60), "relay.commit": (2, 8),
     "relay.committed": (2, 8), "relay.noted": (2, 8), "checkpoint.begin": (1, 4), "checkpoint.signed": (1, 4),
     "again.one": (1, 30), "again.committed": (1, 4), "job.done": (1, 4),

@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import ldap
+import races
 import valgrind
 
 from directory import Directory
@@ -49,6 +50,7 @@ USUAL = [re.compile(p) for p in (
     r"conn=-?\d+ op=-?\d+ (SRCH attr|attr)=",
     r"conn=\d+ op=\d+ DISCONNECT",
     r"provision: change=\S+ op=",
+    r"provision: contextCSN=",
     r"provision: (bind refused|cut|refused) dn=",
     r"mdb_db_open: database \".*\": unclean shutdown detected|mdb_monitor_db_open",
     r"<= (mdb|bdb)_\w+_candidates: \([\w;-]+\) not indexed",
@@ -134,7 +136,7 @@ class Slapd(Directory):
         self.config = Config(self.dir, module, keywords, list(overlays), **config)
         self.ldapi = "ldapi://" + str(self.dir / "sock").replace("/", "%2F")
         self.take_ports(port)
-        self.env = {**os.environ, "LDAPNOINIT": "1", "LC_ALL": "C.UTF-8"}
+        self.env = {**os.environ, "LDAPNOINIT": "1", "LC_ALL": "C.UTF-8", **races.environment(self.dir)}
         try:
             if self.config.tls:
                 make_pki(self.dir / "pki")
@@ -264,6 +266,7 @@ class Slapd(Directory):
                 if check:
                     self.check_log()
                     valgrind.check(self.dir)
+                    races.check(self.dir)
         finally:
             for p in (self.process, self.provd_process):
                 if p is not None and p.poll() is None:

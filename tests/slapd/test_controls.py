@@ -142,8 +142,8 @@ def test_the_reason_with_the_stock_client_is_base64(s):
     assert s.person("ada").one("provChangeReason") == "Umzug nach Köln"
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\xff\xfe", b"a\nb", b"x" * 5000],
-                         ids=["none", "empty", "not UTF-8", "two lines", "too long"])
+@pytest.mark.parametrize("value", [None, b"", b"\xff\xfe", b"\xed\xa0\x80", b"a\nb", "a\u2028b".encode(), b"x" * 5000],
+                         ids=["none", "empty", "not UTF-8", "half a pair", "two lines", "two lines of Unicode", "too long"])
 def test_a_reason_that_is_no_text_is_refused(s, value):
     with pytest.raises(ldap.PROTOCOL_ERROR):
         s.set("ada", title="Dr", controls=[control(REASON, value)])

@@ -141,6 +141,32 @@ def test_a_restart_in_the_middle_resumes(make_slapd, hard):
     s.state_now().chain()
 
 
+def log_database_last(s, between):
+    """Opened after the accounts' database, and after some others."""
+    path = s.dir / "slapd.conf"
+    first, *databases = path.read_text().split("\ndatabase ")
+    log = next(d for d in databases if f"suffix {s.log_suffix}\n" in d)
+    databases.remove(log)
+    for i in range(between):
+        (s.dir / f"x{i}").mkdir()
+        databases.append(f"mdb\nsuffix dc=x{i}\ndirectory {s.dir}/x{i}\nmaxsize 1048576\n")
+    path.write_text("\ndatabase ".join([first, *databases, log]))
+
+
+def test_a_job_is_taken_up_when_slapd_has_started(make_slapd):
+    """And not before accesslog's database is open: it would miss the job's first writes."""
+    s = make_slapd(overlays=["accesslog"], start=False)
+    log_database_last(s, 80)
+    s.start()
+    company(s, 100)
+    s.admin.modify(s.role_dn("sales"), add={"provGroup": s.group_dn("more")})
+    s.restart()
+    wait_until(lambda: len(s.members("more")) == 100 and settled(s), 30)
+    logged = s.admin.search(s.log_suffix, "(objectClass=auditModify)")
+    given = [e for e in logged if any(str(m).startswith("provGrant:+") and "cn=more" in str(m) for m in e["reqMod"])]
+    assert len(given) == 100
+
+
 def test_writes_go_on_while_accounts_follow(slapd):
     company(slapd, 300)
     slapd.admin.modify(slapd.role_dn("sales"), add={"provGroup": slapd.group_dn("more")})

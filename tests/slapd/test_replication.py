@@ -305,11 +305,15 @@ def test_the_context_is_the_csn_of_the_last_change(make_slapd):
         wait_until(lambda: p.admin.get(p.suffix)["contextCSN"] == [newest], 5, "contextCSN is the newest entry's")
 
 
-def test_two_providers_never_hand_out_the_same_number(make_slapd):
+@pytest.mark.parametrize("entries", ["one entry", "an entry each"])
+def test_two_providers_never_hand_out_the_same_number(make_slapd, entries):
     ranges = ["1 1000 1999", "2 2000 2999"]
     for sid, first in ((1, "1000"), (2, "2000")):
         s = make_slapd(server_id=sid)
-        s.pool("uid", 1, provPoolRange=ranges)
+        if entries == "one entry":
+            s.pool("uid", 1, provPoolRange=ranges)
+        for i, r in enumerate(ranges if entries == "an entry each" else ()):
+            s.admin.add(f"cn=server{i + 1},{POOLS}", {"objectClass": "provPool", "cn": [f"server{i + 1}", "uid"], "provPoolRange": r})
         s.role("n", provAssignFilter="(title=*)", provTemplate="default employeeNumber: {next:uid}")
         s.account("ada", title="Dr")
         s.account("bob", title="Dr")
@@ -318,6 +322,8 @@ def test_two_providers_never_hand_out_the_same_number(make_slapd):
         s.restart()
         s.account("carl", title="Dr")
         assert s.person("carl").one("employeeNumber") == str(int(first) + 2)
+        if entries == "an entry each":  # and nobody writes another's
+            assert s.admin.get(f"cn=server{3 - sid},{POOLS}")["provPoolRange"] == [ranges[2 - sid]]
 
 
 def test_a_range_that_comes_back_as_it_was_is_not_used_again(slapd):

@@ -183,6 +183,33 @@ def test_a_connection_with_a_search_in_somebodys_name_ends_with_him(s):
     wait_until(hr.closed, SECOND + 1, "the connection ends")
 
 
+def test_each_of_several_searches_in_others_names_counts_while_it_runs(s):
+    hr = s.client(HR, "hr-secret")
+    kept = [s.uid, f"not-{s.uid}"]
+    for uid in kept:
+        hr.ld.search_ext(s.suffix, ldap.SCOPE_SUBTREE, "(uid=nobody)", serverctrls=[
+            ProxyAuthzControl(True, f"dn:{s.person_dn(uid)}".encode()), SyncRequestControl(True, None, "refreshAndPersist")])
+    s.account(f"past-{s.uid}")
+    for _ in range(3):
+        hr.search(s.suffix, "(uid=x)", controls=[ProxyAuthzControl(True, f"dn:{s.person_dn(f'past-{s.uid}')}".encode())])
+    end(s, f"past-{s.uid}", "terminated")
+    stays(lambda: not hr.closed(), 0.3, "that search was over")
+    end(s, s.uid, "terminated")
+    wait_until(hr.closed, SECOND + 1, "the connection ends")
+
+
+def test_who_is_authorized_as_a_leaver_is_cut(s):
+    """Authenticated as somebody else, and idle."""
+    s.account(f"for-{s.uid}", authzTo=f"dn.exact:{s.person_dn(s.uid)}")
+    c = s.client(uri=s.uri)
+    auth = ldap.sasl.sasl({ldap.sasl.CB_AUTHNAME: f"for-{s.uid}", ldap.sasl.CB_USER: f"dn:{s.person_dn(s.uid)}",
+                           ldap.sasl.CB_PASS: f"for-{s.uid}-pw"}, "SCRAM-SHA-1")
+    c.ld.sasl_interactive_bind_s("", auth)
+    assert c.whoami() == f"dn:{s.person_dn(s.uid)}"
+    end(s, s.uid, "terminated")
+    cut_in_time(c)
+
+
 def test_a_sasl_authorization_identity_is_cut(s):
     """Authenticated as hr, authorized as the person."""
     c = s.client(uri=s.uri)

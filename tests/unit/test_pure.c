@@ -1,4 +1,4 @@
-/* Times, ids and waiting: pure functions against known answers. */
+/* Times, ids, waiting and the values of controls: pure functions against known answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "ask.h"
 #include "backoff.h"
 #include "error.h"
 #include "timefmt.h"
@@ -154,6 +155,67 @@ static void seeds_spread_the_waits(void **state)
 	assert_true(different > 350); /* of 401 */
 }
 
+static void a_reason_is_text_on_one_line(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} row[] = {
+		{ "CHG-4711", true },
+		{ " ", true },
+		{ "Umzug nach K\xc3\xb6ln \xf0\x9f\x93\xa6", true },
+		{ "\xf4\x8f\xbf\xbf", true }, /* the last one there is */
+		{ "", false },
+		{ "a\nb", false },
+		{ "a\x7f", false },
+		{ "a\xc2\x85"
+		  "b",
+			false }, /* next line (U+0085) */
+		{ "\xc2\x9b"
+		  "31m",
+			false }, /* what ESC [ begins for a terminal */
+		{ "a\xe2\x80\xa8"
+		  "b",
+			false }, /* U+2028 */
+		{ "\xff\xfe", false },
+		{ "x\xc3", false }, /* cut within a character */
+		{ "x\xf0\x9f\x93", false },
+		{ "\xc0\xaf", false },         /* longer than it need be */
+		{ "\xed\xa0\x80", false },     /* half of a pair of UTF-16 */
+		{ "\xf4\x90\x80\x80", false }, /* past the last one */
+		{ "\xf8\x88\x80\x80\x80", false },
+	};
+	char most[PROV_REASON_MOST + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct prov_val v = prov_val_str(row[i].text);
+		const char *fault = prov_ask_fault(PROV_ASK_REASON, false, &v);
+		assert_true(row[i].good == !fault);
+	}
+	memset(most, 'x', sizeof(most));
+	assert_null(prov_ask_fault(PROV_ASK_REASON, false,
+		&(struct prov_val){ most, PROV_REASON_MOST }));
+	assert_non_null(
+		prov_ask_fault(PROV_ASK_REASON, false, &(struct prov_val){ most, sizeof(most) }));
+	assert_non_null(prov_ask_fault(PROV_ASK_REASON, false, &(struct prov_val){ "a\0b", 3 }));
+	assert_non_null(prov_ask_fault(PROV_ASK_REASON, false, NULL));
+}
+
+static void the_other_controls_take_no_value_and_all_come_once(void **state)
+{
+	const struct prov_val text = prov_val_str("x"), empty = prov_val_str("");
+
+	(void)state;
+	for (enum prov_ask a = PROV_ASK_PLAN; a < PROV_ASKS; a++) {
+		assert_null(prov_ask_fault(a, false, NULL));
+		assert_non_null(prov_ask_fault(a, false, &text));
+		assert_non_null(prov_ask_fault(a, false, &empty));
+		assert_non_null(prov_ask_fault(a, true, NULL));
+	}
+	assert_non_null(prov_ask_fault(PROV_ASK_REASON, true, &text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +226,8 @@ int main(void)
 		cmocka_unit_test(later_ids_sort_behind),
 		cmocka_unit_test(waits_double_within_bounds),
 		cmocka_unit_test(seeds_spread_the_waits),
+		cmocka_unit_test(a_reason_is_text_on_one_line),
+		cmocka_unit_test(the_other_controls_take_no_value_and_all_come_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,14 @@
 #include <locale.h>
 
 #include "ctl.h"
+#include "memory.h"
 
 int main(int argc, char **argv)
 {
 	struct ctl c = { .opt = { .program = "provctl", .usage = "[options] COMMAND ..." } };
 	const struct ctl_command *cmd = NULL;
 	int operand = 0;
+	prov_memory_or_end("provctl");
 	setlocale(LC_CTYPE, "");
 	int st = ctl_choose(&c, argc, argv, &cmd, &operand);
 	if (cmd)

@@ -20,6 +20,7 @@
 #include "confine.h"
 #include "daemon.h"
 #include "log.h"
+#include "memory.h"
 #include "metrics.h"
 #include "options.h"
 #include "place.h"
@@ -302,6 +303,7 @@ int main(int argc, char **argv)
 	struct prov_error err = { 0 };
 	int tell = -1;
 
+	prov_memory_or_end("provd");
 	int rc = read_options(&o, &s, argc, argv);
 	if (rc) {
 		prov_options_dispose(&o);
