@@ -229,17 +229,22 @@ void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
 
 	if (!prov_snapshot_outdated(pi))
 		return;
+	struct prov_snapshot *old = prov_snapshot_get(pi);
+	bool lacked = old && old->lacking;
+	prov_snapshot_put(&old);
 	int rc = prov_snapshot_load(pi, op, &s, &err);
-	if (rc && !slapd_shutdown) {
+	if (rc && slapd_shutdown)
+		return;
+	if (rc && !lacked)
 		Debug(LDAP_DEBUG_ANY, "provision: the replicated policy does not compile: %s\n",
 			err.text);
+	else if (!rc && lacked)
+		Debug(LDAP_DEBUG_ANY, "provision: the policy is in force again\n");
+	if (rc)
 		s = prov_snapshot_broken(pi, rc, err.text);
-	}
-	if (s) {
-		s = prov_snapshot_swap(pi, s);
-		prov_snapshot_put(&s);
-		prov_relay_kick(pi); /* provd has connectors from there */
-	}
+	s = prov_snapshot_swap(pi, s);
+	prov_snapshot_put(&s);
+	prov_relay_kick(pi); /* provd has connectors from there */
 }
 
 const struct prov_policy *prov_snapshot_policy(const struct prov_snapshot *s)
