@@ -16,6 +16,7 @@ int prov_flow_noop(struct prov_instance *pi, Operation *op, SlapReply *rs)
 
 	if (prov_txn_begin(&t, pi, op, &err)) {
 		send_ldap_error(op, rs, LDAP_OTHER, err.text);
+		rs->sr_text = NULL;
 		return rs->sr_err;
 	}
 	int rc = prov_txn_run(&t);
