@@ -31,9 +31,9 @@ def newest_csn(p):
     return max(v for e in p.admin.search(p.suffix) for v in e["entryCSN"])
 
 
-@pytest.fixture(params=["plain", "sessionlog"])
+@pytest.fixture
 def pair(request):
-    with provider(SESSIONLOG if request.param == "sessionlog" else PLAIN) as p, consumer_of(p) as c:
+    with provider(getattr(request, "param", PLAIN)) as p, consumer_of(p) as c:
         wait_until(lambda: same(p, c), 20, "the consumer has everything")
         p.stop()  # both have the same contextCSN now, also on disk
         yield p, c
@@ -62,7 +62,8 @@ def dying(call):
         call()
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize(("pair", "what"), [*((PLAIN, w) for w in CHANGES), (SESSIONLOG, "modify"), (SESSIONLOG, "delete")],
+                         indirect=["pair"], ids=lambda v: v if isinstance(v, str) else "log" if v is SESSIONLOG else "plain")
 def test_what_was_committed_and_never_shown_reaches_the_consumer(pair, what):
     p, c = pair
     assert p.start_armed("write.committed", 2)
@@ -97,6 +98,7 @@ def test_the_context_after_a_kill_is_that_of_the_last_commit(pair):
 def late():
     """The groups of the first write are shown late."""
     with provider(PLAIN) as p, consumer_of(p) as c:
+        wait_until(lambda: same(p, c), 20, "the consumer has everything")
         p.stop()
 
         def first(ms, *points):

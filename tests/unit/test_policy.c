@@ -196,7 +196,8 @@ static void pools_and_connectors_are_taken_in(void **state)
 
 	good(w,
 		prov_policy_add(w->policy,
-			FAKE_ENTRY(&w->arena, "cn=uids", "objectClass: provPool", "cn: uids"),
+			FAKE_ENTRY(&w->arena, "cn=s1", "objectClass: provPool", "cn: s1",
+				"cn: uids"),
 			&w->err));
 	good(w, ROLE(w, "a", "provTemplate: add uidNumber: {next:UIDS}"));
 	const struct prov_entry *c = FAKE_ENTRY(&w->arena, "cn=hr", "objectClass: provConnector",
