@@ -246,10 +246,11 @@ def step_tsan(count):
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     there = TOP / "build/openldap-tsan/inst/libexec"
+    env = {"SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"), "PROVISION_SO": str(TOP / "build/tsan/provision.so"),
+           "PROV_TSAN": str(kept), "PROV_SLOW": "5"}
     modules = ("sessions", "leaver", "follow", "config", "connector_start", "breaker", "memberof")
-    pytest("tsan", count, None, ["-s", "tests/tsan/test_threads.py", *(f"tests/slapd/test_{m}.py" for m in modules)], {
-        "SLAPD": str(there / "slapd"), "SLAPD_MODULES": str(there / "ldap"), "PROV_TSAN": str(kept), "PROV_SLOW": "5",
-        "PROVISION_SO": str(TOP / "build/tsan/provision.so")}, together=True)
+    pytest("tsan", count, None, ["-s"], env)
+    pytest("slapd", count, None, [f"tests/slapd/test_{m}.py" for m in modules], env, "slapd-tsan", together=True)
     print(subprocess.run([sys.executable, "-B", "tests/slapd/races.py", kept], cwd=TOP, capture_output=True, text=True).stdout)
 
 
