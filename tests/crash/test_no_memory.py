@@ -197,7 +197,7 @@ def test_as_long_as_there_is_none_nothing_is_written_and_nobody_let_in(s, memory
 
 def test_slapd_starts_whole_or_not_at_all(s, memory):
     """With a policy that was not wholly read, accounts would lose what it gives; what starts without one reads it later."""
-    s.expect_log("bi_db_open failed")
+    s.expect_log("bi_db_open failed", "provision: the policy is in force again")
     n = started = 0
     while True:
         s.stop()
@@ -228,7 +228,8 @@ def test_a_replicated_policy_that_could_not_be_read_is_read_with_the_next_write(
 
 def replicated(memory, a, b):
     b.env.update(memory.env())
-    b.expect_log("provision: relay: .*(memory|writable again)", "provision: the replicated policy does not compile: .*memory")
+    b.expect_log("provision: relay: .*(memory|writable again)", "provision: the replicated policy does not compile: .*memory",
+                 "provision: the policy is in force again")
     a.group("sales")
     a.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
     b.start()
