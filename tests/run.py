@@ -136,11 +136,11 @@ def step_fuzz(count):
 
 
 def pytest(folder, count, timeout, args=(), env=None, name=None, together=False, by=()):
-    """All tests of the folder, or the files that args name. together: as many files at a time as
-    there are processors (they share nothing: each test has servers and ports of its own). by: the
+    """All tests of the folder, or the files that args name. together: one file more at a time than
+    there are processors, as most wait most of the time (they share nothing: each test has servers and ports of its own). by: the
     command that runs them, in front."""
     if together:
-        args = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *args]
+        args = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", *args]
     xml = RESULTS / f"{name or folder}.xml"
     which = [] if any(str(a).endswith(".py") for a in args) else [f"tests/{folder}"]
     xml.unlink(missing_ok=True)
