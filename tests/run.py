@@ -168,12 +168,14 @@ def pytest(folder, count, timeout, args=(), env=None, name=None, together=False,
 
 def step_slapd(count):
     make("node-modules", count)
+    make("build/bin/test_provctl_findings", count)  # prints findings for those tests that look at them
     pytest("slapd", count, 1200, together=True)
 
 
 def step_slapd26(count):
     """The same and the crash tests with OpenLDAP 2.6 (make slapd26), and the module that was compiled for it."""
     make("node-modules", count)
+    make("build/bin/test_provctl_findings", count)
     make("slapd26", count)
     make("crash26-programs", count)
     by = [TOP / "scripts/with26.sh"]

@@ -7,6 +7,7 @@ import pytest
 
 from harness import MODULE, SLAPD, free_port, wait_until
 from ldapclient import Client
+from slapdconf import SLAPD_MODULES
 
 CONFIG = """\
 dn: cn=config
@@ -16,7 +17,7 @@ cn: config
 dn: cn=module{{0}},cn=config
 objectClass: olcModuleList
 cn: module{{0}}
-olcModulePath: /usr/lib/ldap
+olcModulePath: {modules}
 olcModuleLoad: back_mdb.so
 olcModuleLoad: {module}
 
@@ -53,7 +54,7 @@ olcProvisionMemberOf: TRUE
 def uri(tmp_path):
     for name in ("slapd.d", "db", "state"):
         (tmp_path / name).mkdir(mode=0o700)
-    (tmp_path / "config.ldif").write_text(CONFIG.format(dir=tmp_path, module=MODULE))
+    (tmp_path / "config.ldif").write_text(CONFIG.format(dir=tmp_path, modules=SLAPD_MODULES, module=MODULE))
     subprocess.run([SLAPD, "-Ta", "-n0", "-F", tmp_path / "slapd.d", "-l", tmp_path / "config.ldif"], check=True)
     where = f"ldap://127.0.0.1:{free_port()}"
     with (tmp_path / "log").open("wb") as log:
