@@ -22,6 +22,7 @@
 #include "snapshot.h"
 #include "state.h"
 #include "sync.h"
+#include "trail.h"
 
 int prov_db_init(BackendDB *be, ConfigReply *cr)
 {
@@ -128,7 +129,7 @@ int prov_db_open(BackendDB *be, ConfigReply *cr)
 		return 0;
 	if (!pi->breaker && !(pi->breaker = prov_breaker_new()))
 		return unfit_because(cr, "no memory");
-	if (prov_capture_open(pi, &err))
+	if (prov_trail_ready(&err) || prov_capture_open(pi, &err))
 		return unfit_because(cr, err.text);
 	load_policy(pi);
 	prov_clock_open(pi); /* the relay tells it when somebody sets the system's clock */

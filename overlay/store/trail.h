@@ -20,6 +20,10 @@ int prov_key_load(const char *path, bool need_private, struct prov_key **out,
 	struct prov_error *err);
 void prov_key_free(struct prov_key **k);
 
+/* Can this process make the chain's hashes? OpenSSL loads what it needs when it is first used, and when memory
+ * is missing then, does not try again: so it is used once before anything depends on it. */
+int prov_trail_ready(struct prov_error *err);
+
 int prov_trail_append(struct prov_kv_txn *t, struct prov_val record, uint64_t *seq,
 	struct prov_error *err);
 int prov_trail_last(struct prov_kv_txn *t, uint64_t *seq, unsigned char hash[32]);
