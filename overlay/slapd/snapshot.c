@@ -213,13 +213,22 @@ void prov_snapshot_outdate(struct prov_instance *pi)
 	atomic_fetch_add(&pi->policy_changes, 1);
 }
 
-bool prov_snapshot_outdated(struct prov_instance *pi)
+/* lacked: it could not be read at all. */
+static bool outdated(struct prov_instance *pi, bool *lacked)
 {
 	struct prov_snapshot *s = prov_snapshot_get(pi);
-	bool old = s && (s->lacking || s->as_of != atomic_load(&pi->policy_changes));
 
+	*lacked = s && s->lacking;
+	bool old = s && (s->lacking || s->as_of != atomic_load(&pi->policy_changes));
 	prov_snapshot_put(&s);
 	return old;
+}
+
+bool prov_snapshot_outdated(struct prov_instance *pi)
+{
+	bool lacked;
+
+	return outdated(pi, &lacked);
 }
 
 void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
@@ -227,11 +236,10 @@ void prov_snapshot_refresh(struct prov_instance *pi, Operation *op)
 	struct prov_error err = { 0, "" };
 	struct prov_snapshot *s = NULL;
 
-	if (!prov_snapshot_outdated(pi))
+	bool lacked;
+
+	if (!outdated(pi, &lacked))
 		return;
-	struct prov_snapshot *old = prov_snapshot_get(pi);
-	bool lacked = old && old->lacking;
-	prov_snapshot_put(&old);
 	int rc = prov_snapshot_load(pi, op, &s, &err);
 	if (rc && slapd_shutdown)
 		return;

@@ -194,17 +194,14 @@ static int encode(const struct prov_delivery *d, char **out)
 		prov_delivery_state_name(d->state), "attempts", (int)d->attempts, "first",
 		(json_int_t)d->first, "last", (json_int_t)d->last, "next", (json_int_t)d->next,
 		"error", d->error, "subject", d->subject);
-	char *text = NULL;
+	struct prov_json b = PROV_JSON_INIT;
 
 	if (!o) /* an error text that is not UTF-8 */
 		o = json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:s}", "state",
 			prov_delivery_state_name(d->state), "attempts", (int)d->attempts, "first",
 			(json_int_t)d->first, "last", (json_int_t)d->last, "next",
 			(json_int_t)d->next, "error", "(unreadable)", "subject", "");
-	text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	json_decref(o);
-	*out = text;
-	return text ? 0 : PROV_ENOMEM;
+	return prov_json_take(&b, o, out, NULL);
 }
 
 static int decode(struct prov_val v, uint64_t seq, struct prov_delivery *d)

@@ -148,7 +148,7 @@ static size_t signed_bytes(uint64_t seq, const unsigned char hash[HASH], const c
 	return n + 8 + HASH + w;
 }
 
-static int sign_into(json_t *o, const struct prov_key *key, uint64_t seq,
+static int sign_into(struct prov_json *b, json_t *o, const struct prov_key *key, uint64_t seq,
 	const unsigned char hash[HASH], const char *when)
 {
 	unsigned char bytes[256], sig[PROV_SIG];
@@ -160,15 +160,15 @@ static int sign_into(json_t *o, const struct prov_key *key, uint64_t seq,
 		return PROV_EIO;
 	EVP_EncodeBlock((unsigned char *)text, sig, PROV_SIG);
 	to_hex(raw, HASH, id);
-	return json_object_set_new(o, "key", json_string(id)) ||
-			json_object_set_new(o, "sig", json_string(text))
-		? PROV_ENOMEM
-		: 0;
+	prov_json_put(b, o, "key", json_string(id));
+	prov_json_put(b, o, "sig", json_string(text));
+	return 0;
 }
 
 int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int64_t now,
 	struct prov_error *err)
 {
+	struct prov_json b = PROV_JSON_INIT;
 	unsigned char hash[HASH], k8[8];
 	char hex[2 * HASH + 1], when[PROV_TIME_TEXT], *text = NULL;
 	struct prov_val k, v;
@@ -183,18 +183,16 @@ int prov_trail_checkpoint(struct prov_kv_txn *t, const struct prov_key *key, int
 	prov_time_rfc3339(now, 0, when);
 	json_t *o = json_pack("{s:i,s:I,s:s,s:s}", "v", 1, "seq", (json_int_t)seq, "hash", hex,
 		"time", when);
-	rc = o ? 0 : PROV_ENOMEM;
-	if (rc == 0 && key)
-		rc = sign_into(o, key, seq, hash, when);
-	if (rc == 0 && !(text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS)))
-		rc = PROV_ENOMEM;
+	if (key)
+		rc = sign_into(&b, o, key, seq, hash, when);
+	int taken = prov_json_take(&b, o, &text, NULL);
+	rc = rc ? rc : taken;
 	if (rc == 0) {
 		prov_be64_put(k8, seq);
 		rc = prov_kv_put(t, PROV_T_CHECKPOINT, (struct prov_val){ (char *)k8, 8 },
 			prov_val_str(text));
 	}
 	free(text);
-	json_decref(o);
 	return rc ? prov_error_set(err, rc, "cannot write a checkpoint: %s", prov_strerror(rc)) : 0;
 }
 

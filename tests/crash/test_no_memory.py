@@ -17,7 +17,7 @@ from directory import CONNECTORS, GROUPS, PEOPLE, ROLES
 from harness import MODULE, TOP, Slapd, StartFailed, wait_until
 from ldapclient import REASON, control, refused
 from test_provd import Receiver, status
-from test_replication import same, two_providers
+from test_replication import same, start_with_sales, two_providers
 from writers import MAIL, prepare
 
 OBJECTS = f"{Path(MODULE).name}:libjansson:libunistring:libcrypto"
@@ -230,10 +230,7 @@ def replicated(memory, a, b):
     b.env.update(memory.env())
     b.expect_log("provision: relay: .*(memory|writable again)", "provision: the replicated policy does not compile: .*memory",
                  "provision: the policy is in force again")
-    a.group("sales")
-    a.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
-    b.start()
-    wait_until(lambda: b.admin.get(a.role_dn("sales")) is not None and same(a, b), 20, "b has everything")
+    start_with_sales(a, b)
     b.account("ann", departmentNumber="sales")
     wait_until(lambda: same(a, b), 10)
     memory.arm(0, 1 << 40)

@@ -238,13 +238,18 @@ def two_providers(make_slapd, delta=False, **kw):
     return a, b
 
 
-def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
-    """Multi-provider: policy and events where the client wrote, nowhere else."""
-    a, b = two_providers(make_slapd)
+def start_with_sales(a, b):
+    """A role and its group at a, then b, which gets them."""
     a.group("sales")
     a.role("sales", provAssignFilter="(departmentNumber=sales)", provGroup="sales")
     b.start()
     wait_until(lambda: b.admin.get(a.role_dn("sales")) is not None and same(a, b), 20, "b has everything")
+
+
+def test_two_providers_each_act_on_their_own_writes_only(make_slapd):
+    """Multi-provider: policy and events where the client wrote, nowhere else."""
+    a, b = two_providers(make_slapd)
+    start_with_sales(a, b)
     a.account("ada", departmentNumber="sales")
     wait_until(lambda: same(a, b), 10)
     b.account("bob", departmentNumber="sales")
